@@ -1,0 +1,1 @@
+"""The networks, their weights, and what it takes to run them."""
