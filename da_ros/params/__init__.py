@@ -1,0 +1,46 @@
+"""Every parameter of da_ros, declared once; see :mod:`da_ros.params.groups`."""
+
+from __future__ import annotations
+
+from da_ros.params.groups import (
+    BAG_BATCH,
+    BAG_NAMESPACE,
+    BAG_OUTPUTS,
+    CLI_MODEL,
+    METRIC_FAR_FRACTION,
+    OUTPUTS,
+    RELATIVE_FAR,
+    CameraParams,
+    CloudParams,
+    ColorParams,
+    DepthParams,
+    ModelParams,
+    OutputParams,
+    PipelineParams,
+)
+from da_ros.params.spec import ParamGroup, ParamSpec, Value, field_specs, param
+from da_ros.params.text import parameters_markdown, parameters_yaml
+
+__all__ = [
+    "BAG_BATCH",
+    "BAG_NAMESPACE",
+    "BAG_OUTPUTS",
+    "CLI_MODEL",
+    "METRIC_FAR_FRACTION",
+    "OUTPUTS",
+    "RELATIVE_FAR",
+    "CameraParams",
+    "CloudParams",
+    "ColorParams",
+    "DepthParams",
+    "ModelParams",
+    "OutputParams",
+    "ParamGroup",
+    "ParamSpec",
+    "PipelineParams",
+    "Value",
+    "field_specs",
+    "param",
+    "parameters_markdown",
+    "parameters_yaml",
+]
