@@ -55,16 +55,31 @@ class DptSpec:
 
 
 @dataclass(frozen=True)
+class DepthAnythingSpec:
+    """A DINOv2 encoder under a DPT head; what ``Variant.architecture`` is for Depth Anything.
+
+    Attributes:
+        encoder: Sizes of the encoder.
+        head: Sizes of the head.
+    """
+
+    encoder: DinoV2Spec
+    head: DptSpec
+
+
+@dataclass(frozen=True)
 class NanoSpec:
     """Sizes of ``nano``, the shipped model.
 
     Attributes:
-        encoder: Name of the convolutional encoder.
-        decoder_width: Channels of the decoder.
+        widths: Channels of the decoder at 1/32, 1/16, 1/8, 1/4 and 1/2 of the input.
+        context_blocks: Transformer blocks over the 1/32 grid.
+        heads: Attention heads of those blocks; they divide ``widths[0]``.
     """
 
-    encoder: str = "efficientnet-lite0"
-    decoder_width: int = 64
+    widths: tuple[int, int, int, int, int] = (160, 96, 64, 48, 32)
+    context_blocks: int = 2
+    heads: int = 5
 
 
 @dataclass(frozen=True)
