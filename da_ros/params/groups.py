@@ -23,6 +23,12 @@ METRIC_FAR_FRACTION = 0.95
 RELATIVE_FAR = 20.0
 """``far: 0`` of a relative model [m]."""
 
+IMAGE_FOV_DEG = 60.0
+"""Horizontal field of view [deg] of a photo that comes without --camera, --fov or EXIF."""
+
+EVALUATION_CAP = 80.0
+"""Truth from here on is not scored by ``da_ros eval`` [m]."""
+
 OUTPUTS = (
     "depth",
     "depth_mm",
