@@ -189,6 +189,12 @@ class ColorParams(ParamGroup):
 
     PREFIX: ClassVar[str] = "color."
 
+    map: str = param(
+        "ember",
+        "Colour map, near to far: ember from yellow over red to violet, gray from white to black.",
+        choices=("ember", "gray"),
+        dynamic=True,
+    )
     range: str = param(
         "fixed",
         "fixed: from min to max, so that colours compare between frames. adaptive: follows the "
@@ -284,7 +290,7 @@ class PipelineParams:
         return replace(self, **changed)
 
 
-def _replaced(group: Any, values: Mapping[str, object]) -> Any:  # noqa: ANN401
+def _replaced(group: Any, values: Mapping[str, object]) -> Any:
     # Any: replace() keeps the group's own type, which a mapping of names cannot say.
     specs = field_specs(type(group))
     return replace(group, **{s.field: values[s.name] for s in specs if s.name in values})

@@ -93,7 +93,7 @@ def param(
     choices: tuple[str, ...] | None = None,
     pattern: str | None = None,
     dynamic: bool = False,
-) -> Any:  # noqa: ANN401  # a field stands where its value is annotated, as dataclasses.field does
+) -> Any:  # a field stands where its value is annotated, as dataclasses.field does
     """Declare one parameter: a dataclass field whose metadata holds all there is to know."""
     spec = {
         "default": default,
