@@ -1,7 +1,7 @@
 """The typer app and the error boundary around every command.
 
-Exit codes: 0 all done, 1 a bug in da_ros (traceback and a hint), 2 nothing done for a stated reason
-(one line), 3 some inputs failed and the rest was done, 130 interrupted.
+Exit codes: 0 all done, 1 a bug in da_ros (traceback and a hint), 2 nothing done for a stated
+reason (one line), 3 some inputs failed and the rest was done, 130 interrupted.
 
 Command modules are imported for their options, so they import nothing slow themselves: torch, cv2
 and the other rooms come in when a command runs.

@@ -7,7 +7,7 @@ that it survives a black and white print.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -36,9 +36,7 @@ _HUE_DEG = (285.0, 465.0)
 _CHROMA = (0.09, 0.19, 0.11)
 
 
-def colorize(
-    values: FloatImage, near: float, far: float, colormap: str = "ember"
-) -> ByteImage:
+def colorize(values: FloatImage, near: float, far: float, colormap: str = "ember") -> ByteImage:
     """Paint numbers: the value ``near`` gets the bright warm end, ``far`` the dark cold one.
 
     Which of the two is larger says what the numbers are: depth has near < far, inverse depth has
@@ -68,7 +66,8 @@ def colorize(
         index[np.isnan(values)] = _STEPS
         index[np.isposinf(values)] = _STEPS + 1
         index[np.isneginf(values)] = _STEPS + 2
-    return table.astype(np.uint8)[index]
+    painted: ByteImage = table.astype(np.uint8)[index]
+    return painted
 
 
 def value_range(
@@ -91,7 +90,7 @@ def value_range(
     return float(low), float(high)
 
 
-@lru_cache(maxsize=None)
+@cache
 def color_table(colormap: str) -> ByteImage:
     """The colours of a map from its far (dark) to its near (bright) end.
 
@@ -109,15 +108,13 @@ def color_table(colormap: str) -> ByteImage:
     elif colormap == "ember":
         table = np.rint(_ember() * 255.0).astype(np.uint8)
     else:
-        raise ParameterError(
-            f"colormap: expected one of {', '.join(COLORMAPS)}, got {colormap!r}"
-        )
+        raise ParameterError(f"colormap: expected one of {', '.join(COLORMAPS)}, got {colormap!r}")
     table.setflags(write=False)
     return table
 
 
 def _ember() -> _Table:
-    """sRGB in [0, 1], (256, 3), at equal distances along the spiral in OKLab."""
+    """Colours in sRGB [0, 1], (256, 3), at equal distances along the spiral in OKLab."""
     fine = _spiral(np.linspace(0.0, 1.0, 4096))
     length = np.concatenate([[0.0], np.linalg.norm(np.diff(fine, axis=0), axis=1).cumsum()])
     wanted = np.linspace(0.0, length[-1], _STEPS)

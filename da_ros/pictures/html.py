@@ -1,0 +1,164 @@
+"""Pages for people: one file, pictures inside, nothing from the network, light and dark."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+ByteImage = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One picture on a page.
+
+    Attributes:
+        picture: (H, W, 3) uint8 RGB.
+        caption: One line below it.
+        lossless: Embed as PNG (drawings, colour maps) instead of JPEG (photos).
+    """
+
+    picture: ByteImage
+    caption: str
+    lossless: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of a page: pictures side by side, a table of facts, links to files.
+
+    Attributes:
+        title: Heading.
+        figures: Pictures.
+        facts: Name to value, shown as a table.
+        files: Link text to path; paths are relative to the page.
+        notes: Paragraphs, shown before the pictures.
+    """
+
+    title: str
+    figures: Sequence[Figure] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+def write_page(
+    path: Path, title: str, sections: Sequence[Section], intro: Sequence[str] = ()
+) -> None:
+    """Write a page that needs no other file to be seen.
+
+    Args:
+        path: File to write.
+        title: Heading and title of the window.
+        sections: In their order on the page.
+        intro: Paragraphs under the heading.
+    """
+    parts = [f"<h1>{escape(title)}</h1>", *_paragraphs(intro)]
+    parts += [_section(section) for section in sections]
+    path.write_text(
+        _FRAME.format(title=escape(title), style=_STYLE, body="\n".join(parts)), encoding="utf-8"
+    )
+
+
+def embedded(picture: ByteImage, lossless: bool = False, width: int = 960) -> str:
+    """Turn a picture into a ``data:`` address.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        lossless: PNG instead of JPEG.
+        width: Larger pictures are scaled down to this [px].
+
+    Returns:
+        The address, for ``<img src=...>``.
+    """
+    image = Image.fromarray(picture)
+    if image.width > width:
+        height = max(1, round(image.height * width / image.width))
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    data = io.BytesIO()
+    if lossless:
+        image.save(data, "PNG", optimize=True)
+    else:
+        image.save(data, "JPEG", quality=88)
+    kind = "png" if lossless else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode('ascii')}"
+
+
+def _section(section: Section) -> str:
+    parts = [f"<section><h2>{escape(section.title)}</h2>", *_paragraphs(section.notes)]
+    if section.figures:
+        parts.append('<div class="figures">')
+        parts += [_figure(figure) for figure in section.figures]
+        parts.append("</div>")
+    if section.facts:
+        rows = (
+            f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
+            for name, value in section.facts.items()
+        )
+        parts.append(f"<table>{''.join(rows)}</table>")
+    if section.files:
+        links = (
+            f'<a href="{escape(quote(target))}">{escape(name)}</a>'
+            for name, target in section.files.items()
+        )
+        parts.append(f'<p class="files">{" ".join(links)}</p>')
+    return "\n".join([*parts, "</section>"])
+
+
+def _figure(figure: Figure) -> str:
+    source = embedded(figure.picture, figure.lossless)
+    caption = escape(figure.caption)
+    height, width = figure.picture.shape[:2]
+    # The share of width keeps pictures of one row equally high.
+    return (
+        f'<figure style="flex: {width / height:.3f}"><img src="{source}" alt="{caption}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _paragraphs(texts: Sequence[str]) -> list[str]:
+    return [f"<p>{escape(text)}</p>" for text in texts]
+
+
+_FRAME = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d1f22; --paper: #fafafa; --soft: #666b73;
+  --line: #d9dce0; --link: #0b5cad; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e6e9; --paper: #17191c; --soft: #9aa1ab; --line: #33373d; --link: #7db7f0; }
+}
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 1240px; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; overflow-wrap: anywhere; }
+section { border-top: 1px solid var(--line); margin-top: 1.5rem; }
+.figures { display: flex; flex-wrap: wrap; gap: .75rem; align-items: flex-start; }
+figure { margin: 0; min-width: 240px; } img { width: 100%; display: block; }
+figcaption { color: var(--soft); font-size: .85rem; }
+table { border-collapse: collapse; margin-top: .75rem; font-size: .9rem; }
+th { text-align: left; font-weight: 500; color: var(--soft); padding: .1rem 1.5rem .1rem 0;
+  vertical-align: top; white-space: nowrap; }
+td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+a { color: var(--link); margin-right: 1rem; } .files { font-size: .9rem; }
+"""
