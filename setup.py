@@ -22,6 +22,7 @@ from setuptools.command.build_py import build_py
 
 PACKAGE = "da_ros"
 ROOT = Path(__file__).resolve().parent
+CMAKE_PROJECT = ["CMakeLists.txt", "package.xml", "config", "launch", "msg", "scripts", "da_ros"]
 PREFIX_DATA = {
     "share/ament_index/resource_index/packages": ["resource/da_ros"],
     "share/da_ros": ["package.xml"],
@@ -78,14 +79,30 @@ def install_with_cmake(prefix: Path) -> None:
     environment |= {"AMENT_PREFIX_PATH": sys.prefix, "CMAKE_PREFIX_PATH": sys.prefix}
     program = str(cmake())
     with tempfile.TemporaryDirectory() as folder:
+        source, build = Path(folder, "source"), Path(folder, "build")
+        copy_cmake_project(source)
         configure = [
-            *("-S", str(ROOT), "-B", folder, f"-DCMAKE_INSTALL_PREFIX={prefix}"),
+            *("-S", str(source), "-B", str(build), f"-DCMAKE_INSTALL_PREFIX={prefix}"),
             *(f"-DPython3_EXECUTABLE={sys.executable}", "-DBUILD_TESTING=OFF"),
             "-DCMAKE_BUILD_TYPE=Release",
         ]
-        build = ["--build", folder, "--parallel", str(os.cpu_count() or 1)]
-        for arguments in (configure, build, ["--install", folder]):
+        compile_all = ["--build", str(build), "--parallel", str(os.cpu_count() or 1)]
+        for arguments in (configure, compile_all, ["--install", str(build)]):
             subprocess.run([program, *arguments], check=True, env=environment)
+
+
+def copy_cmake_project(folder: Path) -> None:
+    """Copy what CMakeLists.txt reads.
+
+    CMake refuses to export a target whose headers lie below its source folder, and NumPy's do when
+    the venv is in the checkout.
+    """
+    for name in CMAKE_PROJECT:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name)
+        elif (ROOT / name).is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
 
 
 class BuildWithMessages(build_py):

