@@ -1,0 +1,224 @@
+"""From photos to the network's input: size, resize, normalise; cv2 on the CPU, torch on a GPU.
+
+Source:
+    The official transform of Depth Anything: cover the target, round to the patch, bicubic with
+    a = -0.75 on floats (its overshoot is part of the input), ImageNet mean and deviation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, TypeAlias
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from da_ros.errors import ParameterError, ShapeError
+
+if TYPE_CHECKING:
+    from da_ros.network.spec import ResizeRule
+
+Images: TypeAlias = "Tensor | NDArray[np.uint8] | Sequence[Tensor] | Sequence[NDArray[np.uint8]]"
+"""uint8 (B, H, W, 3), or a sequence of (H, W, 3) that may differ in size."""
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+GAIN = tuple(1.0 / (255.0 * deviation) for deviation in DEVIATION)
+OFFSET = tuple(-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True))
+"""normalised = GAIN * byte + OFFSET, per channel: one pass, no division."""
+
+MAX_ASPECT = 16.0
+"""A longer image would cover the target with tens of thousands of tokens."""
+
+
+def network_size(
+    height: int, width: int, rule: ResizeRule, input_size: int | None = None
+) -> tuple[int, int]:
+    """Say at which size the network sees an image.
+
+    The scale brings the side that needs more of it to the target; each side is then rounded to
+    the multiple, half to even, and up where it would fall short of the target.
+
+    Args:
+        height: Of the image [px].
+        width: Of the image [px].
+        rule: Of the model.
+        input_size: Instead of the rule's target [px]; None or 0 keeps it.
+
+    Returns:
+        (height, width) [px].
+
+    Raises:
+        ShapeError: If the image is empty, or longer than 16 times its width.
+        ParameterError: If ``input_size`` is less than the rule's multiple.
+    """
+    if min(height, width) < 1 or max(height, width) > MAX_ASPECT * min(height, width):
+        raise ShapeError(
+            f"image of {width}x{height} px: expected at least one pixel and an aspect of at most "
+            f"{MAX_ASPECT:g}:1; crop it"
+        )
+    target = input_size or rule.target
+    if target < rule.multiple:
+        raise ParameterError(f"input_size {target}: expected at least {rule.multiple} px")
+    scale = max(target / height, target / width)
+    return _side(scale * height, target, rule.multiple), _side(
+        scale * width, target, rule.multiple
+    )
+
+
+def _side(length: float, target: int, multiple: int) -> int:
+    rounded = round(length / multiple) * multiple
+    return rounded if rounded >= target else math.ceil(length / multiple) * multiple
+
+
+def prepare(
+    images: Images,
+    size: tuple[int, int],
+    rule: ResizeRule,
+    device: torch.device,
+    *,
+    bgr: bool = False,
+) -> Tensor:
+    """Resize and normalise images for the network.
+
+    Args:
+        images: uint8 (B, H, W, 3), tensor or array, or a sequence of (H, W, 3); on any device.
+        size: The network's (height, width) [px].
+        rule: Of the model; only its interpolation counts here.
+        device: Where the network runs; also decides between the two bodies.
+        bgr: The channels are blue, green, red.
+
+    Returns:
+        (B, 3, *size) float32 on ``device``, normalised RGB.
+
+    Raises:
+        ShapeError: If an image is not uint8 with three channels, or there is none.
+    """
+    if len(images) == 0:
+        raise ShapeError("prepare: expected at least one image, got none")
+    for image in images:
+        if image.ndim != 3 or image.shape[2] != 3 or str(image.dtype).split(".")[-1] != "uint8":
+            raise ShapeError(
+                "prepare: expected uint8 images of shape (H, W, 3), got "
+                f"{image.dtype} of shape {tuple(image.shape)}"
+            )
+    if device.type == "cpu":
+        return prepare_with_cv2([_as_array(image) for image in images], size, rule, bgr=bgr)
+    return prepare_with_torch(_as_batches(images, device), size, rule, bgr=bgr)
+
+
+def prepare_with_cv2(
+    images: Sequence[NDArray[np.uint8]], size: tuple[int, int], rule: ResizeRule, *, bgr: bool
+) -> Tensor:
+    """The body for CPUs: plane by plane, so that no pass over the result only reorders it."""
+    batch = np.empty((len(images), 3, *size), np.float32)
+    order = (2, 1, 0) if bgr else (0, 1, 2)
+    resize = _cubic_with_cv2 if rule.interpolation == "bicubic" else _area_with_cv2
+    for image, planes in zip(images, batch, strict=True):
+        channels = cv2.split(image)
+        plane = np.empty(image.shape[:2], np.float32)
+        for channel, source in enumerate(order):
+            np.multiply(channels[source], np.float32(GAIN[channel]), out=plane, dtype=np.float32)
+            plane += np.float32(OFFSET[channel])
+            resize(plane, planes[channel])
+    return torch.from_numpy(batch)
+
+
+def prepare_with_torch(
+    batches: Sequence[Tensor], size: tuple[int, int], rule: ResizeRule, *, bgr: bool
+) -> Tensor:
+    """The body for GPUs: each batch (B, H, W, 3) uint8 holds images of one size."""
+    gain, offset = _normalisation(batches[0].device)
+    resize = _cubic_with_torch if rule.interpolation == "bicubic" else _area_with_torch
+    made = []
+    for batch in batches:
+        rgb = batch.flip(-1) if bgr else batch
+        planes = rgb.permute(0, 3, 1, 2).float().contiguous()  # (B, 3, H, W)
+        made.append(torch.addcmul(offset, resize(planes, size), gain))
+    return torch.cat(made) if len(made) > 1 else made[0]
+
+
+def _cubic_with_cv2(plane: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    cv2.resize(plane, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_CUBIC)
+
+
+def _area_with_cv2(plane: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Box average along a side that shrinks, bilinear along one that grows."""
+    (height, width), (rows, columns) = plane.shape, out.shape
+    shrunk = (min(columns, width), min(rows, height))
+    if shrunk == (columns, rows):
+        cv2.resize(plane, shrunk, dst=out, interpolation=cv2.INTER_AREA)
+        return
+    smaller = plane
+    if shrunk != (width, height):
+        smaller = np.empty((shrunk[1], shrunk[0]), np.float32)
+        cv2.resize(plane, shrunk, dst=smaller, interpolation=cv2.INTER_AREA)
+    cv2.resize(smaller, (columns, rows), dst=out, interpolation=cv2.INTER_LINEAR)
+
+
+def _cubic_with_torch(planes: Tensor, size: tuple[int, int]) -> Tensor:
+    if planes.shape[2:] == size:
+        return planes
+    return F.interpolate(planes, size=size, mode="bicubic", align_corners=False)
+
+
+def _area_with_torch(planes: Tensor, size: tuple[int, int]) -> Tensor:
+    """The same rule as ``_area_with_cv2``, as two exact products with banded matrices."""
+    height, width = planes.shape[2:]
+    rows, columns = size
+    if rows != height:
+        planes = resize_matrix(height, rows, planes.device) @ planes
+    if columns != width:
+        planes = planes @ resize_matrix(width, columns, planes.device).T
+    return planes
+
+
+@cache
+def _normalisation(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Gain and offset, (3, 1, 1) each; made once, since an upload waits for the GPU."""
+    gain, offset = torch.tensor(GAIN), torch.tensor(OFFSET)
+    return gain[:, None, None].to(device), offset[:, None, None].to(device)
+
+
+@lru_cache(maxsize=16)
+def resize_matrix(length: int, wanted: int, device: torch.device) -> Tensor:
+    """Weights that resize one axis: box average to shrink it, half-pixel bilinear to grow it.
+
+    Args:
+        length: Samples there are.
+        wanted: Samples to make.
+        device: Where the product runs.
+
+    Returns:
+        (wanted, length) float32, rows summing to one.
+    """
+    step = length / wanted
+    sample = torch.arange(length, dtype=torch.float64)
+    made = torch.arange(wanted, dtype=torch.float64)[:, None]
+    if wanted < length:  # overlap of output cell [i, i + 1] * step with input cell [j, j + 1]
+        upper = torch.minimum((made + 1) * step, sample + 1)
+        weights = (upper - torch.maximum(made * step, sample)).clamp(min=0) / step
+    else:
+        centre = ((made + 0.5) * step - 0.5).clamp(0, length - 1)
+        weights = (1 - (centre - sample).abs()).clamp(min=0)
+    return weights.to(device, torch.float32)
+
+
+def _as_array(image: Tensor | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return image.cpu().numpy() if isinstance(image, Tensor) else image
+
+
+def _as_batches(images: Images, device: torch.device) -> list[Tensor]:
+    """Upload images, in as few batches of one size as their order allows."""
+    if isinstance(images, (Tensor, np.ndarray)):
+        return [torch.as_tensor(images).to(device, non_blocking=True)]
+    tensors = [torch.as_tensor(image) for image in images]
+    if all(tensor.shape == tensors[0].shape for tensor in tensors):
+        return [torch.stack(tensors).to(device, non_blocking=True)]
+    return [tensor[None].to(device, non_blocking=True) for tensor in tensors]
