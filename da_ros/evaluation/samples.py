@@ -75,7 +75,7 @@ def _read(folder: Path) -> Sample:
     depth = raw.astype(np.float32) / np.float32(_depth_scale(folder / "meta.json"))
     depth[raw == 0] = np.nan
     name = folder.resolve().name
-    return Sample(name, name.split("_")[0], rgb, depth)
+    return Sample(name, name.split("_", maxsplit=1)[0], rgb, depth)
 
 
 def _open(path: Path) -> Image.Image:

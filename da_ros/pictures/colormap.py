@@ -54,12 +54,14 @@ def colorize(values: FloatImage, near: float, far: float, colormap: str = "ember
     Raises:
         ParameterError: If an end is not finite or the colour map is unknown.
     """
-    if not (np.isfinite(near) and np.isfinite(far)):
+    if not (np.isfinite(np.float32(near)) and np.isfinite(np.float32(far))):
         raise ParameterError(f"colour range: expected finite ends, got near {near}, far {far}")
     table = np.concatenate([color_table(colormap), [NOT_A_NUMBER, TOO_FAR, TOO_NEAR]])
     values = np.asarray(values, np.float32)
     finite = np.isfinite(values)
-    place = (values - far) / (near - far) if near != far else np.full_like(values, 0.5)
+    span = np.float32(near) - np.float32(far)
+    with np.errstate(over="ignore"):  # an overflow lies outside and is clipped
+        place = (values - np.float32(far)) / span if span else np.full_like(values, 0.5)
     place = np.clip(np.where(finite, place, 0.0), 0.0, 1.0)
     index = np.rint(place * (_STEPS - 1)).astype(np.intp)  # (...)
     if not finite.all():
