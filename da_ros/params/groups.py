@@ -145,7 +145,9 @@ class CameraParams(ParamGroup):
         choices=("auto", "on", "off"),
     )
     rotate_180: bool = param(
-        False, "The camera hangs upside down: turn image and intrinsics by half a turn."
+        False,
+        "The camera hangs upside down: the network sees the image the right way up. Every output "
+        "still lies on the image as it came, in its frame.",
     )
     mask_image: str = param(
         "",
@@ -177,7 +179,7 @@ class CloudParams(ParamGroup):
         0.1,
         "Leave out points between a near and a far surface: where inverse depth jumps by more "
         "than this share between neighbours. 0 keeps all.",
-        bounds=(0.0, 10.0),
+        bounds=(0.0, 0.99),
         dynamic=True,
     )
     color: bool = param(True, "Points carry the image's colour (field rgb).", dynamic=True)
