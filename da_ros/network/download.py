@@ -26,6 +26,9 @@ from da_ros.network.locations import target_path, weights_folder
 SPARE_BYTES = 50_000_000
 """Left free on the disk, at least."""
 
+CHUNK_BYTES = 1 << 20
+"""Written at a time, and so what a cut can cost; huggingface_hub's own 10 MB are much on a radio."""
+
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -130,14 +133,14 @@ def _receive(file: BinaryIO, checkpoint: Checkpoint, progress: bool) -> None:
 
 
 def _get(file: BinaryIO, checkpoint: Checkpoint, start: int, progress: bool) -> None:
-    from huggingface_hub.constants import HF_HUB_OFFLINE
+    from huggingface_hub import constants
     from huggingface_hub.file_download import http_get
 
-    if HF_HUB_OFFLINE:
+    if constants.HF_HUB_OFFLINE:
         raise WeightsError(
             "download", f"HF_HUB_OFFLINE is set: unset it, {another_way(checkpoint)}"
         )
-    with _bar_shown(progress):
+    with _bar_shown(progress), _small_chunks(constants):
         http_get(
             download_url(checkpoint),
             file,
@@ -159,6 +162,16 @@ def _bar_shown(shown: bool) -> Iterator[None]:
         yield
     finally:
         utils.enable_progress_bars()
+
+
+@contextmanager
+def _small_chunks(constants: Any) -> Iterator[None]:
+    usual = constants.DOWNLOAD_CHUNK_SIZE
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK_BYTES
+    try:
+        yield
+    finally:
+        constants.DOWNLOAD_CHUNK_SIZE = usual
 
 
 def _hub_utils() -> Any:
