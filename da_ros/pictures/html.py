@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from da_ros.pictures.sheet import fit_width
+
 ByteImage = npt.NDArray[np.uint8]
 
 
@@ -80,10 +82,7 @@ def embedded(picture: ByteImage, lossless: bool = False, width: int = 960) -> st
     Returns:
         The address, for ``<img src=...>``.
     """
-    image = Image.fromarray(picture)
-    if image.width > width:
-        height = max(1, round(image.height * width / image.width))
-        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    image = Image.fromarray(fit_width(picture, min(width, picture.shape[1])))
     data = io.BytesIO()
     if lossless:
         image.save(data, "PNG", optimize=True)

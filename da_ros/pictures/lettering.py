@@ -97,4 +97,8 @@ def fitted(text: str, size: int, width: int) -> str:
 
 def _box(text: str, size: int) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of the ink of a text written at (0, 0)."""
-    return ImageDraw.Draw(Image.new("RGB", (1, 1))).textbbox((0, 0), text, font=font(size))
+    letters = font(size)
+    if not isinstance(letters, ImageFont.FreeTypeFont):  # Pillow < 9.2 has no box for these
+        width, height = letters.getmask(text).size
+        return 0.0, 0.0, float(width), float(height)
+    return ImageDraw.Draw(Image.new("RGB", (1, 1))).textbbox((0, 0), text, font=letters)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from da_ros.errors import InputError
 from da_ros.pictures.lettering import PAPER, fitted, write
@@ -67,7 +67,8 @@ def fit_width(picture: ByteImage, width: int) -> ByteImage:
     height = max(1, round(picture.shape[0] * width / picture.shape[1]))
     if picture.shape[:2] == (height, width):
         return picture
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BOX))
+    scaled = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(scaled, np.uint8)
 
 
 def _strip(pictures: Sequence[ByteImage], width: int) -> ByteImage:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+from PIL import ImageFont
 
-from da_ros.pictures.lettering import fitted, text_size, write
+from da_ros.pictures.lettering import fitted, font, text_size, write
 
 
 def ink_box(picture: np.ndarray) -> tuple[int, int, int, int]:
@@ -33,6 +36,26 @@ class TestWrite:
     def test_the_picture_itself_is_left_alone(self, blank: np.ndarray) -> None:
         write(blank, "x", 5, 5, 16)
         assert (blank == 255).all()
+
+
+class TestOldPillow:
+    """Humble's Pillow 9.0: one bitmap font, no sizes, no boxes."""
+
+    @pytest.fixture(autouse=True)
+    def bitmap_font(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.setattr(ImageFont, "load_default", ImageFont.load_default_imagefont)
+        font.cache_clear()
+        yield
+        font.cache_clear()
+
+    def test_text_is_still_written_where_it_should(self) -> None:
+        picture = write(np.full((60, 200, 3), 255, np.uint8), "HAg", 180, 50, 16, anchor="rb")
+        _, _, right, bottom = ink_box(picture)
+        assert abs(right - 180) <= 3
+        assert abs(bottom - 50) <= 4
+
+    def test_length_counts(self) -> None:
+        assert text_size("abcdef", 16)[0] == 2 * text_size("abc", 16)[0]
 
 
 class TestFitted:
