@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pictures": CORE,
     "evaluation": CORE,
     "training": CORE,
-    "pipeline": CORE,
+    "pipeline": CORE | {"pictures"},
     "offline": CORE | {"pipeline", "pictures", "evaluation", "message_definitions"},
     "ros": CORE | {"pipeline"},
     "cli": CORE
@@ -75,8 +75,8 @@ def imports_of(package: Path) -> list[Import]:
         lazy = {id(node) for outer in ast.walk(tree) if is_lazy(outer) for node in ast.walk(outer)}
         for node in ast.walk(tree):
             found += [
-                Import(path.relative_to(package), node.lineno, target, id(node) not in lazy)
-                for target in targets(node)
+                Import(path.relative_to(package), line, target, id(node) not in lazy)
+                for line, target in targets(node)
             ]
     return found
 
@@ -88,11 +88,13 @@ def is_lazy(node: ast.AST) -> bool:
     return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Try))
 
 
-def targets(node: ast.AST) -> list[str]:
+def targets(node: ast.AST) -> list[tuple[int, str]]:
+    """Line and name of everything that one statement imports."""
     if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
+        return [(node.lineno, alias.name) for alias in node.names]
     if isinstance(node, ast.ImportFrom):
-        return [f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names]
+        origin = "." * node.level + (node.module or "")
+        return [(node.lineno, f"{origin}.{alias.name}") for alias in node.names]
     return []
 
 
@@ -178,6 +180,16 @@ class TestRooms:
     )
     def test_a_planted_import_is_caught(self, tmp_path: Path, name: str, text: str) -> None:
         assert len(room_violations(planted(tmp_path, name, text))) == 1
+
+
+class TestPackages:
+    def test_every_folder_with_modules_is_a_package(self, repository: Path) -> None:
+        folders = {path.parent for path in (repository / "da_ros").rglob("*.py")}
+        plain = {path.name for path in folders if not (path / "__init__.py").is_file()}
+        assert plain == set(), "setuptools would leave these out"
+
+    def test_the_generated_messages_have_their_name_to_themselves(self, repository: Path) -> None:
+        assert not (repository / "da_ros" / "msg").exists()
 
 
 class TestRos:
