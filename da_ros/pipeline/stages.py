@@ -60,7 +60,7 @@ class Estimator(Protocol):
     def device(self) -> torch.device:
         """Where it computes."""
 
-    def prepare(self, images: Any, bgr: bool = False) -> Tensor:
+    def prepare(self, images: Any, *, bgr: bool = False) -> Tensor:
         """Images, (B, H, W, 3) uint8, to normalised input, (B, 3, h, w)."""
 
     def infer(self, batch: Tensor) -> Prediction:
@@ -112,7 +112,7 @@ class DepthPipeline:
 
     # --- The stages ----------------------------------------------------------------------------
 
-    def decode(self, inputs: Sequence[ImageInput]) -> list[Frame | DaRosError]:
+    def decode(self, inputs: Sequence[ImageInput | DaRosError]) -> list[Frame | DaRosError]:
         """Turn messages into pixels and cameras."""
         return _each(self._decode, inputs)
 

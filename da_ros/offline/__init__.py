@@ -1,0 +1,1 @@
+"""Recorded data in, depth out, without ROS."""
