@@ -39,6 +39,7 @@ COEFFICIENT_COUNTS: dict[str, tuple[int, ...]] = {
 _NEWTON_STEPS = 30
 _NEWTON_STEP_TOLERANCE = 1e-14
 _RESIDUAL_TOLERANCE = 1e-10
+_SMALLEST_RECIPROCAL = 1e-8  # Of a squared radius: 89.99 degrees off the axis.
 
 
 def distort(x: Plane, y: Plane, model: str, coefficients: Sequence[float]) -> tuple[Plane, Plane]:
@@ -122,12 +123,16 @@ def _padded(coefficients: Sequence[float]) -> tuple[float, ...]:
 
 
 def _first_positive_root(polynomial: np.polynomial.Polynomial) -> float:
-    """Return the smallest real root > 0, or inf."""
-    roots = polynomial.trim().roots()
+    """Return the smallest real root > 0, or inf, of a polynomial that is 1 at 0.
+
+    Solved for the reciprocals of the roots: their leading coefficient is the 1, whereas the
+    polynomial's own may be zero or as good as zero.
+    """
+    reciprocals = np.polynomial.Polynomial(polynomial.coef[::-1]).roots()
     # A double root, where the slope only touches zero, comes out with a tiny imaginary part.
-    real = roots.real[np.abs(roots.imag) <= 1e-7 * np.maximum(np.abs(roots), 1e-12)]
-    positive = real[real > 0]
-    return float(positive.min()) if positive.size else math.inf
+    real = reciprocals.real[np.abs(reciprocals.imag) <= 1e-7 * np.abs(reciprocals)]
+    largest = max(real, default=0.0)
+    return float(1.0 / largest) if largest > _SMALLEST_RECIPROCAL else math.inf
 
 
 def _radial(q: Plane, k: Sequence[float]) -> tuple[Plane, Plane]:
