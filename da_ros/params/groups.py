@@ -26,6 +26,9 @@ RELATIVE_FAR = 20.0
 IMAGE_FOV_DEG = 60.0
 """Horizontal field of view [deg] of a photo that comes without --camera, --fov or EXIF."""
 
+IMAGE_POINTS = 1_000_000
+"""A photo's cloud takes every n-th row and column so that it has no more points than this."""
+
 EVALUATION_CAP = 80.0
 """Truth from here on is not scored by ``da_ros eval`` [m]."""
 
