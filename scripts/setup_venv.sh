@@ -141,9 +141,18 @@ install_test_needs() {
 }
 
 install_package() {
-  # Not editable: pip's editable installs have no generated messages.
+  # pip's editable installs have no generated messages, so this is a whole one with this checkout
+  # put in front of it: code comes from the checkout, da_ros.msg from the installation.
   ATTEMPTS=1 pip_install "da_ros and its messages" --no-deps --no-build-isolation \
     --force-reinstall "$ROOT" || fail "da_ros could not be built: the reason is above"
+  "$VENV_PYTHON" - "$ROOT" <<'PYTHON'
+import pathlib, sys, sysconfig
+
+site = sysconfig.get_path("purelib")
+root = sys.argv[1]
+line = f"import sys; {root!r} in sys.path or sys.path.insert(sys.path.index({site!r}), {root!r})"
+pathlib.Path(site, "da_ros_checkout.pth").write_text(line + "\n")
+PYTHON
 }
 
 main() {
@@ -157,8 +166,8 @@ main() {
     stage tests install_test_needs requirements/test.txt requirements/train.txt \
       requirements/render.txt scripts/setup_venv.sh
   fi
-  stage package install_package setup.py pyproject.toml package.xml CMakeLists.txt README.md \
-    requirements msg resource config launch da_ros
+  stage package install_package setup.py pyproject.toml package.xml CMakeLists.txt msg resource \
+    requirements/base.txt config launch scripts/setup_venv.sh
 }
 
 main "$@"
