@@ -11,7 +11,7 @@ import array
 import math
 import sys
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,17 +21,6 @@ from da_ros.errors import InputError
 from da_ros.types import DepthScale, Header, Kind, ModelInfo, ScaleShift, StageTimes
 
 Fields = dict[str, Any]
-
-
-class Region(NamedTuple):
-    """sensor_msgs/RegionOfInterest: what of the sensor was sent [px]; all zero means all."""
-
-    x_offset: int = 0
-    y_offset: int = 0
-    height: int = 0
-    width: int = 0
-    do_rectify: bool = False
-
 
 _IS_BIGENDIAN = sys.byteorder == "big"
 _FLOAT32 = 7  # sensor_msgs/PointField.FLOAT32
@@ -83,13 +72,7 @@ def camera_fields_of(message: Any) -> Fields:
         "p": numbers("p"),
         "binning_x": int(message.binning_x),
         "binning_y": int(message.binning_y),
-        "roi": Region(
-            int(roi.x_offset),
-            int(roi.y_offset),
-            int(roi.height),
-            int(roi.width),
-            bool(roi.do_rectify),
-        ),
+        "roi": (int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height)),
     }
 
 
