@@ -79,8 +79,8 @@ def _image(
 
     choice = _camera_choice(camera, fov)
     plan = plan_photos(photos, out)
-    created(out)
     estimator = load_estimator(model, variant, device, precision, size)
+    created(out)
     params = PipelineParams(cloud=CloudParams(stride=max(stride, 1)))
     pipeline = DepthPipeline(estimator, params)
     most_points = IMAGE_POINTS if stride == 0 else 2**63
