@@ -7,6 +7,7 @@ where things are, readers follow them, and half the bytes travel.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from da_ros.errors import ParameterError, ShapeError
-from da_ros.geometry.unproject import Rays, check_size, finite_or_nan, point_planes
+from da_ros.geometry.unproject import Plane, Rays, bare, check_size, interleave, point_planes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,13 +62,15 @@ def pack_cloud(
             f"got {tuple(rgb.shape)}"
         )
     _check_limits(stride, min_range, max_range)
+    flying = None
     if edge_threshold is not None:
-        depth = torch.where(flying_pixels(depth, edge_threshold), torch.nan, depth)
-    kept = _within(depth[::stride, ::stride], min_range, max_range)
-    planes = [*point_planes(kept, Rays.of(camera.strided(stride), depth.device))]
+        flying = bare(flying_pixels(depth, edge_threshold))[::stride, ::stride]
+    low, high = min_range or 0.0, math.inf if max_range is None else max_range
+    rays = Rays.of(camera.strided(stride), depth.device)
+    planes = point_planes(bare(depth)[::stride, ::stride], rays, low, high, flying)
     if rgb is not None:
         planes.append(_colour_plane(rgb[::stride, ::stride], bgr, depth.device))
-    return _interleave(planes)
+    return interleave(planes)
 
 
 def flying_pixels(values: Tensor, threshold: float) -> Tensor:
@@ -89,15 +92,19 @@ def flying_pixels(values: Tensor, threshold: float) -> Tensor:
     """
     if not threshold > 0.0:
         raise ParameterError(f"edge_threshold: expected a number > 0, got {threshold}")
-    shrunk = values * (1.0 / (1.0 + threshold))
-    flying = torch.zeros(values.shape, dtype=torch.bool, device=values.device)
+    marked = torch.zeros(values.shape, dtype=torch.bool, device=values.device)
+    _mark_edges(bare(values), bare(values) * (1.0 / (1.0 + threshold)), bare(marked))
+    return marked
+
+
+def _mark_edges(values: Plane, shrunk: Plane, marked: Plane) -> None:
+    """Set marked at both sides where one neighbour is below the other's shrunk value."""
     across = (values[:, :-1] < shrunk[:, 1:]) | (values[:, 1:] < shrunk[:, :-1])
-    flying[:, :-1] |= across
-    flying[:, 1:] |= across
+    marked[:, :-1] |= across
+    marked[:, 1:] |= across
     down = (values[:-1] < shrunk[1:]) | (values[1:] < shrunk[:-1])
-    flying[:-1] |= down
-    flying[1:] |= down
-    return flying
+    marked[:-1] |= down
+    marked[1:] |= down
 
 
 def _check_limits(stride: int, min_range: float | None, max_range: float | None) -> None:
@@ -111,20 +118,11 @@ def _check_limits(stride: int, min_range: float | None, max_range: float | None)
         raise ParameterError(f"max_range: expected more than {low} m, got {max_range}")
 
 
-def _within(depth: Tensor, low: float | None, high: float | None) -> Tensor:
-    """Return a contiguous copy that is NaN where depth is not finite or out of range."""
-    if low is None and high is None:
-        return finite_or_nan(depth).contiguous()
-    limit = torch.finfo(depth.dtype).max  # An infinite max_range must not let +Inf through.
-    inside = (depth >= (low or 0.0)) & (depth <= min(high or limit, limit))  # False for NaN.
-    return torch.where(inside, depth, torch.nan).contiguous()
-
-
-def _colour_plane(rgb: Tensor | NDArray[np.uint8], bgr: bool, device: torch.device) -> Tensor:
+def _colour_plane(rgb: Tensor | NDArray[np.uint8], bgr: bool, device: torch.device) -> Plane:
     """Pack colours to 0x00RRGGBB and see the bits as float32, (h, w)."""
     if device.type == "cpu":
         pixels = rgb.numpy() if isinstance(rgb, Tensor) else rgb
-        return torch.from_numpy(_colour_bits_cv2(pixels, bgr).view(np.float32))
+        return _colour_bits_cv2(pixels, bgr).view(np.float32)
     return _colour_bits_torch(torch.as_tensor(rgb).to(device), bgr).view(torch.float32)
 
 
@@ -138,12 +136,3 @@ def _colour_bits_cv2(pixels: NDArray[Any], bgr: bool) -> NDArray[np.uint32]:
 def _colour_bits_torch(pixels: Tensor, bgr: bool) -> Tensor:
     red, green, blue = (pixels.flip(-1) if bgr else pixels).int().unbind(-1)
     return (red << 16) | (green << 8) | blue
-
-
-def _interleave(planes: list[Tensor]) -> Tensor:
-    """Write planes (h, w) side by side into a new (h, w, N), bit for bit."""
-    if planes[0].device.type != "cpu":
-        return torch.stack(planes, dim=-1)
-    out = torch.empty((*planes[0].shape, len(planes)), dtype=torch.float32)
-    cv2.merge([plane.numpy() for plane in planes], dst=out.numpy())
-    return out

@@ -7,6 +7,7 @@ a depth along the optical axis in [near, far].
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -18,6 +19,10 @@ from da_ros.errors import ParameterError
 from da_ros.types import DepthRange, DepthScale, ScaleShift
 
 _LARGEST_MILLIMETRES = 65535
+
+# Torch splits a pass over 32,768 numbers and more between threads. These passes last microseconds;
+# waiting for another thread on a robot whose cores are all busy lasts milliseconds.
+_UNSPLIT = 32_000
 
 
 def resize_prediction(values: Tensor, height: int, width: int) -> Tensor:
@@ -62,11 +67,15 @@ def inverse_depth_to_depth(
         raise ParameterError(
             f"scale: expected a finite scale > 0 and a finite shift, got {scale} and {shift}"
         )
-    inverse = _affine(inverse_depth, scale, shift)
-    # threshold keeps NaN, and 1/0 is +Inf: one pass each instead of a mask and a masked write.
-    functional.threshold(inverse, 1.0 / depth_range.far, 0.0, inplace=True)
-    depth = _strike_out_near(inverse.reciprocal_(), depth_range.near)
-    return _strike_out_non_finite(depth, inverse_depth)
+
+    def convert(values: Tensor) -> Tensor:
+        inverse = _affine(values, scale, shift)
+        # threshold keeps NaN, and 1/0 is +Inf: one pass each, not a mask and a masked write.
+        functional.threshold(inverse, 1.0 / depth_range.far, 0.0, inplace=True)
+        depth = _strike_out_near(inverse.reciprocal_(), depth_range.near)
+        return _strike_out_non_finite(depth, values)
+
+    return _piecewise(convert, inverse_depth)
 
 
 def metric_to_depth(values: Tensor, depth_scale: DepthScale, depth_range: DepthRange) -> Tensor:
@@ -86,9 +95,13 @@ def metric_to_depth(values: Tensor, depth_scale: DepthScale, depth_range: DepthR
     factor = depth_scale.factor
     if not 0.0 < factor < math.inf:
         raise ParameterError(f"scale: expected a finite factor > 0, got {factor}")
-    depth = values * factor
-    depth = torch.where(depth >= depth_range.far, torch.inf, depth)
-    return _strike_out_non_finite(_strike_out_near(depth, depth_range.near), values)
+
+    def convert(z_net: Tensor) -> Tensor:
+        depth = z_net * factor
+        depth = torch.where(depth >= depth_range.far, torch.inf, depth)
+        return _strike_out_non_finite(_strike_out_near(depth, depth_range.near), z_net)
+
+    return _piecewise(convert, values)
 
 
 def nominal_depth(inverse_depth: Tensor, reference: float, depth_range: DepthRange) -> Tensor:
@@ -112,11 +125,14 @@ def nominal_depth(inverse_depth: Tensor, reference: float, depth_range: DepthRan
     if not 0.0 < reference < math.inf:
         raise ParameterError(f"nominal_d_ref: expected a finite number > 0, got {reference}")
     nearest, farthest = 1.0 / depth_range.near, 1.0 / depth_range.far
-    share = (inverse_depth * (1.0 / reference)).clamp_(0.0, 1.0)
-    depth = _affine(share, nearest - farthest, farthest).reciprocal_()
-    # Rounding in 1/(1/far) must not step over the limits.
-    depth.clamp_(depth_range.near, depth_range.far)
-    return _strike_out_non_finite(depth, inverse_depth)
+
+    def convert(values: Tensor) -> Tensor:
+        share = (values * (1.0 / reference)).clamp_(0.0, 1.0)
+        depth = _affine(share, nearest - farthest, farthest).reciprocal_()
+        # Rounding in 1/(1/far) must not step over the limits.
+        return _strike_out_non_finite(depth.clamp_(depth_range.near, depth_range.far), values)
+
+    return _piecewise(convert, inverse_depth)
 
 
 def depth_to_millimetres(depth: Tensor) -> Tensor:
@@ -130,10 +146,27 @@ def depth_to_millimetres(depth: Tensor) -> Tensor:
         (0, 65.535] m.
     """
     limit = float(np.float32(_LARGEST_MILLIMETRES / 1000))
-    inside = (depth > 0) & (depth <= limit)
-    # In float64 the product is exact, so that the nearest millimetre is the nearest one.
-    millimetres = torch.where(inside, depth, 0.0).double().mul_(1000.0).round_()
-    return millimetres.to(torch.int32).to(torch.uint16)
+
+    def convert(metres: Tensor) -> Tensor:
+        inside = (metres > 0) & (metres <= limit)
+        # In float64 the product is exact, so that the nearest millimetre is the nearest one.
+        millimetres = torch.where(inside, metres, 0.0).double().mul_(1000.0).round_()
+        return millimetres.to(torch.int32).to(torch.uint16)
+
+    return _piecewise(convert, depth, torch.uint16)
+
+
+def _piecewise(
+    convert: Callable[[Tensor], Tensor], values: Tensor, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Apply an elementwise conversion: on a GPU at once, on a CPU in pieces, in this thread."""
+    if values.device.type != "cpu":
+        return convert(values)
+    out = torch.empty(values.shape, dtype=dtype)
+    sources = torch.split(values.reshape(-1), _UNSPLIT)
+    for source, target in zip(sources, torch.split(out.view(-1), _UNSPLIT), strict=True):
+        target.copy_(convert(source))
+    return out
 
 
 def _affine(values: Tensor, scale: float, shift: float) -> Tensor:

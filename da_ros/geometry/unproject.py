@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from da_ros.errors import ShapeError
 from da_ros.geometry.distortion import distort, radial_limit, undistort
+
+Plane: TypeAlias = Any
+"""A NumPy array or, on a GPU, a tensor: the arithmetic reads the same for both."""
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +74,7 @@ def unproject(depth: Tensor, camera: PinholeCamera) -> Tensor:
         depth_image_proc, convertDepth.
     """
     check_size("unproject", depth, camera)
-    return torch.stack(point_planes(finite_or_nan(depth), Rays.of(camera, depth.device)), dim=-1)
+    return interleave(point_planes(bare(depth), Rays.of(camera, depth.device)))
 
 
 def project(points: NDArray[np.float64], camera: PinholeCamera) -> NDArray[np.float64]:
@@ -107,22 +113,52 @@ def check_size(caller: str, depth: Tensor, camera: PinholeCamera) -> None:
         )
 
 
-def finite_or_nan(depth: Tensor) -> Tensor:
-    """Return a copy with +-Inf turned to NaN, since Inf - Inf is: z + 0 z, in one pass."""
-    return torch.add(depth, depth, alpha=0)
+def bare(tensor: Tensor) -> Plane:
+    """Return a CPU tensor as an array on the same memory, any other as it is.
+
+    NumPy works in this thread. Torch would share out each of these short passes between threads,
+    and on a robot whose cores are all busy wait for the slowest.
+    """
+    return tensor.numpy() if tensor.device.type == "cpu" else tensor
 
 
-def point_planes(depth: Tensor, rays: Rays) -> tuple[Tensor, Tensor, Tensor]:
-    """Return x, y and z planes, each (H, W).
+def point_planes(
+    depth: Plane,
+    rays: Rays,
+    low: float = -_LARGEST,
+    high: float = _LARGEST,
+    flying: Plane | None = None,
+) -> list[Plane]:
+    """Make the x, y and z planes of a cloud.
 
     Args:
-        depth: (H, W) float32 [m], finite or NaN; its memory becomes the z plane.
+        depth: (H, W) float32 [m].
         rays: Of its pixels.
+        low: Depth below becomes NaN [m].
+        high: Depth above becomes NaN [m]; infinite depth always does.
+        flying: (H, W) bool, True where depth becomes NaN.
+
+    Returns:
+        Three (H, W) planes of the depth's type, float32 [m].
     """
-    x, y = depth * rays.x, depth * rays.y
+    ray_x, ray_y = bare(rays.x), bare(rays.y)
+    keep = (depth >= low) & (depth <= min(high, _LARGEST))  # False for NaN.
+    if flying is not None:
+        keep &= ~flying
     if rays.have_holes:
-        depth.add_(x, alpha=0)  # Where a ray is NaN, so must z be.
-    return x, y, depth
+        keep &= ray_x == ray_x  # Where a ray is NaN, so must z be.
+    where: Any = np.where if isinstance(depth, np.ndarray) else torch.where
+    z = where(keep, depth, np.float32(np.nan) if isinstance(depth, np.ndarray) else torch.nan)
+    return [z * ray_x, z * ray_y, z]
+
+
+def interleave(planes: list[Plane]) -> Tensor:
+    """Write planes (h, w) side by side into a new (h, w, N), bit for bit."""
+    if not isinstance(planes[0], np.ndarray):
+        return torch.stack(planes, dim=-1)
+    out = np.empty((*planes[0].shape, len(planes)), np.float32)
+    cv2.merge(planes, dst=out)
+    return torch.from_numpy(out)
 
 
 @lru_cache(maxsize=16)

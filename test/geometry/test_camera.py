@@ -48,6 +48,7 @@ class TestFromFields:
         assert camera.distortion == LENS
         assert camera.is_distorted
 
+    @settings(deadline=None)
     @given(
         x=st.integers(0, 300),
         y=st.integers(0, 200),
@@ -272,7 +273,7 @@ class TestCropped:
 
 
 class TestStrided:
-    @settings(max_examples=30)
+    @settings(max_examples=30, deadline=None)
     @given(n=st.integers(1, 50), width=st.integers(1, 700), height=st.integers(1, 500))
     def test_same_pixels(self, n: int, width: int, height: int) -> None:
         """Pixel (i, j) of image[::n, ::n] is pixel (n i, n j), and so are their rays."""

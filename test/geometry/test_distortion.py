@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from da_ros.geometry.distortion import distort, radial_limit, undistort
@@ -69,6 +69,7 @@ class TestUndistort:
         back = undistort(*distort(x, y, *lens), *lens)
         assert np.abs(np.subtract(back, (x, y))).max() < 1e-9
 
+    @settings(deadline=None)
     @given(
         k1=st.floats(-0.4, 0.4),
         k2=st.floats(-0.1, 0.1),
@@ -90,6 +91,7 @@ class TestUndistort:
             assert np.abs(np.subtract(distort(u, v, *lens), seen)).max() < 1e-8
             assert math.hypot(u[0], v[0]) <= radial_limit(*lens)
 
+    @settings(deadline=None)
     @given(k=st.tuples(*[st.floats(-0.05, 0.05)] * 4), angle=st.floats(0.0, 1.5))
     def test_fisheye_round_trip(self, k: tuple[float, ...], angle: float) -> None:
         lens = ("equidistant", k)
@@ -133,6 +135,7 @@ class TestRadialLimit:
     def test_none(self, d: tuple[float, ...]) -> None:
         assert radial_limit("plumb_bob", d) == math.inf
 
+    @settings(deadline=None)
     @given(k1=st.floats(-1.0, 1.0), k2=st.floats(-1.0, 1.0), k3=st.floats(-1.0, 1.0))
     def test_grows_up_to_the_limit(self, k1: float, k2: float, k3: float) -> None:
         lens = ("plumb_bob", (k1, k2, 0.0, 0.0, k3))
