@@ -18,14 +18,27 @@ BLOCK = 1 << 22
 MEMORY_FILE = "sha256.json"
 
 
+def user_cache_folder() -> Path:
+    """Where programs of this user keep what they can make again.
+
+    Returns:
+        ``$XDG_CACHE_HOME``, by default ``~/.cache``; a user without a home has the temporary folder.
+    """
+    if named := os.environ.get("XDG_CACHE_HOME", ""):
+        return Path(named)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:  # a container run as a user that it does not know
+        return Path(tempfile.gettempdir())
+
+
 def cache_folder() -> Path:
     """Where da_ros keeps what it can make again.
 
     Returns:
-        ``$XDG_CACHE_HOME/da_ros``, by default ``~/.cache/da_ros``.
+        ``da_ros`` in the user's cache folder.
     """
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "da_ros"
+    return user_cache_folder() / "da_ros"
 
 
 def sha256_of(path: str | Path, progress: Progress | None = None) -> str:

@@ -27,7 +27,7 @@ SPARE_BYTES = 50_000_000
 """Left free on the disk, at least."""
 
 CHUNK_BYTES = 1 << 20
-"""Written at a time, and so what a cut can cost; huggingface_hub's own 10 MB are much on a radio."""
+"""Written at a time, so what a cut can cost; huggingface_hub's own 10 MB are much by radio."""
 
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -126,10 +126,15 @@ def _receive(file: BinaryIO, checkpoint: Checkpoint, progress: bool) -> None:
                 raise
             after = file.seek(0, os.SEEK_END)
             _check_beginning(checkpoint, after)
-            if after <= before:
+            if after <= before or _was_tried_again(error):
                 raise _cut(checkpoint, error, after) from error
         else:
             return
+
+
+def _was_tried_again(error: Exception) -> bool:
+    """Whether ``http_get`` of every version has itself tried five times more before it gave up."""
+    return any(kind in type(error).__name__ for kind in ("Timeout", "ConnectError"))
 
 
 def _get(file: BinaryIO, checkpoint: Checkpoint, start: int, progress: bool) -> None:
@@ -145,10 +150,18 @@ def _get(file: BinaryIO, checkpoint: Checkpoint, start: int, progress: bool) -> 
             download_url(checkpoint),
             file,
             resume_size=start,
-            headers=_hub_utils().build_hf_headers(library_name="da_ros"),
+            headers=_headers(),
             expected_size=checkpoint.size_bytes,
             displayed_filename=checkpoint.local_name,
         )
+
+
+def _headers() -> dict[str, str]:
+    """Who asks; huggingface_hub's own builder would first call the hub for its statistics."""
+    from huggingface_hub import constants, get_token
+
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    return {"user-agent": "da_ros"} | ({"authorization": f"Bearer {token}"} if token else {})
 
 
 @contextmanager

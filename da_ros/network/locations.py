@@ -10,7 +10,12 @@ from typing import Literal
 
 from da_ros.errors import WeightsError
 from da_ros.network.checkpoints import Checkpoint
-from da_ros.network.digest import cache_folder, cached_sha256, remembered_sha256
+from da_ros.network.digest import (
+    cache_folder,
+    cached_sha256,
+    remembered_sha256,
+    user_cache_folder,
+)
 from da_ros.network.nano_card import DATA_FOLDER
 from da_ros.network.variants import Variant
 
@@ -62,8 +67,7 @@ def hub_cache_folder() -> Path:
     for variable, below in (("HF_HUB_CACHE", "."), ("HF_HOME", "hub")):
         if named := os.environ.get(variable, ""):
             return Path(named).expanduser() / below
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "huggingface" / "hub"
+    return user_cache_folder() / "huggingface" / "hub"
 
 
 def target_path(checkpoint: Checkpoint) -> Path:

@@ -1,0 +1,377 @@
+"""Downloads over real HTTP, each in a process of its own: the hub's settings are read once."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import pty
+import re
+import resource
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from fake_hub import FakeHub
+from safetensors.torch import save
+
+SUPPORT = Path(__file__).resolve().parents[1] / "support"
+CONTENT = save({"a": torch.arange(1_200_000.0)})  # 4.8 MB
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+REVISION = "5426e4f0f36572d16453bbda7a8389317b1bef99"
+FILE = "depth_anything_v2_vits.pth"
+PATH = f"/org/Small/resolve/{REVISION}/{FILE}"
+CHUNK = 1 << 20
+
+
+@dataclass
+class Machine:
+    """A home of its own, a hub, and a registry of one small file."""
+
+    home: Path
+    hub: FakeHub
+    repository: Path
+    name: str = "v2-small"
+
+    def __post_init__(self) -> None:
+        self.checkpoint = {
+            "repo": "org/Small",
+            "filename": FILE,
+            "revision": REVISION,
+            "sha256": DIGEST,
+            "size_bytes": len(CONTENT),
+            "layout": "official",
+        }
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.upper().endswith("_PROXY")},
+            "HOME": str(self.home),
+            "XDG_CACHE_HOME": str(self.home / "cache"),
+            "HF_HOME": str(self.home / "hf"),
+            "DA_ROS_WEIGHTS": str(self.weights),
+            "HF_ENDPOINT": self.hub.url,
+            "HF_HUB_DOWNLOAD_TIMEOUT": "1",
+            "PYTHONPATH": str(self.repository),
+        }
+
+    @property
+    def weights(self) -> Path:
+        return self.home / "weights"
+
+    @property
+    def target(self) -> Path:
+        return self.weights / FILE
+
+    @property
+    def partial(self) -> Path:
+        return self.weights / ".partial" / DIGEST
+
+    def command(self, *words: str) -> list[str]:
+        rows = json.dumps({self.name: self.checkpoint})
+        return [sys.executable, str(SUPPORT / "models_cli.py"), rows, *words]
+
+    def run(self, *words: str, **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **options,
+        )
+
+    def fetch(self, *words: str, **options: object) -> subprocess.CompletedProcess[str]:
+        return self.run("fetch", self.name, *words, **options)
+
+    def nothing_was_kept(self) -> bool:
+        return not self.target.exists() and not self.partial.exists()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FakeHub]:
+    hub = FakeHub({PATH: CONTENT})
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, server: FakeHub, repository: Path) -> Machine:
+    server.reset()
+    server.files = {PATH: CONTENT}
+    return Machine(tmp_path, server, repository)
+
+
+class TestHealthy:
+    def test_arrives_whole_from_the_pinned_revision(self, machine: Machine) -> None:
+        done = machine.fetch()
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == str(machine.target)
+        assert machine.target.read_bytes() == CONTENT
+        assert machine.hub.gets == [(PATH, None), (f"/cdn{PATH}", None)]
+        assert not machine.partial.exists()
+        assert "licence Apache-2.0; encoder from DINOv2" in done.stderr
+
+    def test_a_terminal_sees_a_progress_bar(self, machine: Machine) -> None:
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+        command = machine.command("fetch", machine.name)
+        process = subprocess.Popen(
+            command, env=machine.environment, stdout=subprocess.DEVNULL, stderr=theirs
+        )
+        os.close(theirs)
+        shown = read_all(ours)
+        assert process.wait(60) == 0
+        assert re.search(rf"{FILE}: +100%\|█+\| 4\.80M/4\.80M", shown), shown
+
+    def test_a_second_time_nothing_is_asked(self, machine: Machine) -> None:
+        machine.fetch()
+        machine.hub.reset()
+        done = machine.fetch()
+        assert done.stdout.strip() == str(machine.target)
+        assert machine.hub.requests == []
+
+    def test_a_damaged_file_in_its_place_is_replaced(self, machine: Machine) -> None:
+        machine.weights.mkdir()
+        machine.target.write_bytes(CONTENT[:-1] + b"\x00")
+        assert machine.fetch().returncode == 0
+        assert machine.target.read_bytes() == CONTENT
+
+    def test_a_demos_repository(self, machine: Machine) -> None:
+        path = f"/spaces/org/Small/resolve/{REVISION}/checkpoints/{FILE}"
+        machine.hub.files = {path: CONTENT}
+        machine.checkpoint |= {"repo_type": "space", "filename": f"checkpoints/{FILE}"}
+        assert machine.fetch().returncode == 0
+        assert machine.target.read_bytes() == CONTENT
+
+    def test_without_a_known_size(self, machine: Machine) -> None:
+        machine.checkpoint["size_bytes"] = None
+        assert machine.fetch().returncode == 0
+        assert machine.target.read_bytes() == CONTENT
+
+    def test_two_at_once_download_once(self, machine: Machine) -> None:
+        both = [
+            subprocess.Popen(
+                machine.command("fetch", machine.name),
+                env=machine.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        said = [process.communicate(timeout=120)[0].strip() for process in both]
+        assert said == [str(machine.target)] * 2
+        assert len(machine.hub.gets) == 2  # one redirect, one content
+
+
+class TestCut:
+    def test_goes_on_by_itself(self, machine: Machine) -> None:
+        machine.hub.cuts = [2 * CHUNK + 5000]
+        done = machine.fetch()
+        assert done.returncode == 0, done.stderr
+        assert machine.target.read_bytes() == CONTENT
+        ranges = [wanted for path, wanted in machine.hub.gets if path.startswith("/cdn")]
+        assert ranges == [None, f"bytes={2 * CHUNK}-"]
+
+    def test_a_server_that_cannot_resume(self, machine: Machine) -> None:
+        machine.hub.cuts = [2 * CHUNK]
+        machine.hub.honour_range = False
+        done = machine.fetch()
+        assert done.returncode == 0, done.stderr
+        assert machine.target.read_bytes() == CONTENT
+
+    def test_for_good_keeps_what_came_and_the_next_run_goes_on(self, machine: Machine) -> None:
+        machine.hub.cuts, machine.hub.cut_always = [3 * CHUNK + 1], 0
+        done = machine.fetch()
+        assert done.returncode == 2
+        assert not machine.target.exists()
+        assert machine.partial.read_bytes() == CONTENT[: 3 * CHUNK]
+        assert "3.1 MB are kept, the same command goes on from there" in done.stderr
+        machine.hub.reset()
+        assert machine.fetch().returncode == 0
+        assert machine.target.read_bytes() == CONTENT
+        assert machine.hub.gets[0] == (PATH, f"bytes={3 * CHUNK}-")
+
+    def test_killed_in_the_middle(self, machine: Machine) -> None:
+        machine.environment["HF_HUB_DOWNLOAD_TIMEOUT"] = "60"
+        machine.hub.stall_at = 2 * CHUNK + 100
+        process = subprocess.Popen(
+            machine.command("fetch", machine.name),
+            env=machine.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        assert machine.hub.stalled.wait(60)
+        wait_until(lambda: machine.partial.exists() and machine.partial.stat().st_size >= CHUNK)
+        process.kill()
+        process.wait()
+        kept = machine.partial.stat().st_size
+        assert not machine.target.exists()
+        machine.hub.reset()
+        assert machine.fetch().returncode == 0
+        assert machine.target.read_bytes() == CONTENT
+        assert machine.hub.gets[0] == (PATH, f"bytes={kept}-")
+
+    @pytest.mark.slow  # six timeouts and the pauses between
+    def test_stalled(self, machine: Machine) -> None:
+        machine.hub.stall_at = CHUNK
+        done = machine.fetch()
+        assert done.returncode == 2
+        assert f"the connection to {machine.hub.url}{PATH} stalled (ReadTimeout" in done.stderr
+        assert "check the network and try again" in done.stderr
+        assert not machine.target.exists()
+
+
+class TestWrongContent:
+    def test_one_bit_is_refused_and_deleted(self, machine: Machine) -> None:
+        machine.hub.change = lambda content: content[:-9] + b"\xff" + content[-8:]
+        done = machine.fetch()
+        assert done.returncode == 2
+        assert f"not {DIGEST}; it was deleted" in done.stderr
+        assert machine.nothing_was_kept()
+        machine.hub.reset()
+        assert machine.fetch().returncode == 0
+
+    @pytest.mark.parametrize("padding", [0, 2 * CHUNK])
+    def test_a_page_is_named_and_deleted(self, machine: Machine, padding: int) -> None:
+        page = b"<!DOCTYPE html><html>log in to this network</html>" + bytes(padding)
+        machine.hub.change = lambda content: page
+        done = machine.fetch()
+        assert done.returncode == 2
+        assert "sent no weights" in done.stderr
+        assert "is a web page" in done.stderr
+        assert machine.nothing_was_kept()
+
+    def test_a_pointer_is_named_and_deleted(self, machine: Machine) -> None:
+        machine.hub.change = lambda content: (
+            b"version https://git-lfs.github.com/spec/v1\nsize 9\n"
+        )
+        done = machine.fetch()
+        assert "is a Git LFS pointer of a file of 9 bytes" in done.stderr
+        assert machine.nothing_was_kept()
+
+    def test_a_longer_file(self, machine: Machine) -> None:
+        machine.hub.change = lambda content: content + b"more"
+        done = machine.fetch()
+        assert done.returncode == 2
+        assert f"more than the expected {len(CONTENT):,} bytes" in done.stderr
+        assert machine.nothing_was_kept()
+
+    def test_a_shorter_file(self, machine: Machine) -> None:
+        machine.hub.change = lambda content: content[:-CHUNK]
+        done = machine.fetch()
+        assert done.returncode == 2
+        assert "sent a shorter file than expected; it was deleted" in done.stderr
+        assert machine.nothing_was_kept()
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("status", "advice"),
+        [
+            (404, "the hub (or the mirror HF_ENDPOINT) has it no longer, or not at this revision"),
+            (401, "it wants a log-in (HF_TOKEN), or a proxy stands between"),
+            (403, "it wants a log-in (HF_TOKEN), or a proxy stands between"),
+            (500, "try again later"),
+        ],
+    )
+    def test_status_is_one_line_with_what_to_do(
+        self, machine: Machine, status: int, advice: str
+    ) -> None:
+        machine.hub.status = status
+        done = machine.fetch()
+        assert done.returncode == 2
+        line = done.stderr.strip().splitlines()[-1]
+        assert line.startswith(f"da_ros: error: {machine.hub.url}{PATH} answered HTTP {status}: ")
+        assert advice in line
+        assert f"on another machine, copy it to {machine.target}" in line
+        assert machine.nothing_was_kept()
+
+    def test_offline(self, machine: Machine) -> None:
+        machine.environment["HF_HUB_OFFLINE"] = "1"
+        done = machine.fetch()
+        assert done.returncode == 2
+        assert "HF_HUB_OFFLINE is set: unset it, or download" in done.stderr
+        assert machine.hub.requests == []
+
+    def test_nobody_there(self, machine: Machine) -> None:
+        machine.environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
+        done = machine.fetch()
+        assert done.returncode == 2
+        assert "the connection to http://127.0.0.1:9/org/Small" in done.stderr
+        assert "failed (ConnectError" in done.stderr
+        assert machine.nothing_was_kept()
+
+
+class TestDisk:
+    def test_too_small_for_the_file(self, machine: Machine) -> None:
+        machine.checkpoint["size_bytes"] = 10**17
+        done = machine.fetch()
+        assert done.returncode == 2
+        assert "no room for depth_anything_v2_vits.pth" in done.stderr
+        assert "100,000,000,0" in done.stderr
+        assert "name another folder with DA_ROS_WEIGHTS" in done.stderr
+        assert machine.hub.requests == []
+
+    def test_full_in_the_middle(self, machine: Machine) -> None:
+        done = machine.fetch(preexec_fn=no_file_above(2 * CHUNK))
+        assert done.returncode == 2
+        assert f"{machine.weights} cannot be written: File too large" in done.stderr
+        assert not machine.target.exists()
+        assert machine.fetch().returncode == 0
+        assert machine.target.read_bytes() == CONTENT
+
+    def test_folder_that_cannot_be_made(self, machine: Machine) -> None:
+        (machine.home / "file").write_bytes(b"")
+        machine.environment["DA_ROS_WEIGHTS"] = str(machine.home / "file" / "below")
+        done = machine.fetch()
+        assert done.returncode == 2
+        assert "cannot be written: Not a directory" in done.stderr
+        assert machine.hub.requests == []
+
+
+class TestLicence:
+    def test_non_commercial_weights_wait_for_consent(self, machine: Machine) -> None:
+        machine.name = "metric-indoor-base"
+        done = machine.fetch()
+        assert done.returncode == 2
+        assert "is not for commercial use (Apache-2.0; fine-tuned on Hypersim from v2-base" in (
+            done.stderr
+        )
+        assert "da_ros models fetch metric-indoor-base --accept-license" in done.stderr
+        assert machine.hub.requests == []
+        assert machine.fetch("--accept-license").returncode == 0
+        assert machine.target.read_bytes() == CONTENT
+
+
+def no_file_above(size: int) -> Callable[[], None]:
+    """Limit files of a child to a size, which stands for a disk that fills up."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def read_all(terminal: int) -> str:
+    """What is written to a pseudo-terminal until its other side is closed."""
+    found = b""
+    with suppress(OSError):  # how Linux says that nobody writes any more
+        while block := os.read(terminal, 65536):
+            found += block
+    os.close(terminal)
+    return found.decode()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    import time
+
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("waited 30 s in vain")
