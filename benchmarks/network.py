@@ -2,7 +2,7 @@
 
     python -m benchmarks.network                        # fp32 and bf16, eager; small at 518x686
     python -m benchmarks.network --compiled --openvino  # beside their compiled forms (minutes)
-    python -m benchmarks.network --memory               # peak memory of each case, one process each
+    python -m benchmarks.network --memory               # peak memory too, one process a case
 
 The baseline is transformers in float32, eager. Weights are random: time does not depend on them.
 """
@@ -68,7 +68,7 @@ def _makers(
     """What makes each case: nothing is built before it is wanted."""
     image = torch.randn(1, 3, options.height, options.width)
     small, bf16 = torch.float32, torch.bfloat16
-    makers = {
+    makers: dict[str, Callable[[], Callable[[], object]]] = {
         BASELINE: partial(_transformers, variant, image, small),
         "da_ros fp32": partial(_ours, variant, image, small),
         BF16_EAGER: partial(_transformers, variant, image, bf16),
@@ -102,7 +102,8 @@ def _transformers(
 ) -> Callable[[], object]:
     from transformers import DepthAnythingForDepthEstimation
 
-    network: Any = DepthAnythingForDepthEstimation(transformers_config(variant)).eval()
+    network: Any = DepthAnythingForDepthEstimation(transformers_config(variant))
+    network.eval()
     if dtype is not torch.float32:
         network = network.to(dtype).to(memory_format=torch.channels_last)
         image = image.to(dtype).to(memory_format=torch.channels_last)
@@ -122,23 +123,25 @@ def transformers_config(variant: Variant) -> Any:
 
     spec = variant.architecture
     assert isinstance(spec, DepthAnythingSpec)
-    encoder = Dinov2Config(
-        hidden_size=spec.encoder.dim,
-        num_hidden_layers=spec.encoder.depth,
-        num_attention_heads=spec.encoder.heads,
-        image_size=spec.encoder.patch * spec.encoder.grid,
-        patch_size=spec.encoder.patch,
-        out_indices=[tap + 1 for tap in variant.taps],
-        reshape_hidden_states=False,
-    )
-    return DepthAnythingConfig(
-        backbone_config=encoder,
-        reassemble_hidden_size=spec.encoder.dim,
-        neck_hidden_sizes=list(spec.head.out_channels),
-        fusion_hidden_size=spec.head.features,
-        depth_estimation_type="metric" if variant.max_depth else "relative",
-        max_depth=variant.max_depth or 1,
-    )
+    encoder: dict[str, Any] = {
+        "hidden_size": spec.encoder.dim,
+        "num_hidden_layers": spec.encoder.depth,
+        "num_attention_heads": spec.encoder.heads,
+        "image_size": spec.encoder.patch * spec.encoder.grid,
+        "patch_size": spec.encoder.patch,
+        "out_indices": [tap + 1 for tap in variant.taps],
+        "reshape_hidden_states": False,
+        "use_swiglu_ffn": spec.encoder.ffn == "swiglu",
+    }
+    fields: dict[str, Any] = {
+        "backbone_config": Dinov2Config(**encoder),
+        "reassemble_hidden_size": spec.encoder.dim,
+        "neck_hidden_sizes": list(spec.head.out_channels),
+        "fusion_hidden_size": spec.head.features,
+        "depth_estimation_type": "metric" if variant.max_depth else "relative",
+        "max_depth": int(variant.max_depth or 1),
+    }
+    return DepthAnythingConfig(**fields)
 
 
 def _openvino(

@@ -66,7 +66,10 @@ class DepthAnything(nn.Module):
         Raises:
             ShapeError: If a side is no multiple of the patch.
         """
-        raw = self.forward_raw(image)
+        return self.activate(self.forward_raw(image))
+
+    def activate(self, raw: Tensor) -> Tensor:
+        """The last activation: ReLU, or for a metric model a sigmoid times max_depth."""
         if self.max_depth is None:
             return torch.relu(raw)
         return torch.sigmoid(raw) * self.max_depth

@@ -1,10 +1,10 @@
 """Random weights under which a network does something: a parity test on them can fail.
 
-With a default initialisation a Depth Anything puts out nearly zero whatever it computes. Here every
-block changes its input by 10-50 % and the output before the last activation has a standard
-deviation of about 1. The token stream starts at a deviation of 0.03, so that even the epsilon of a
-LayerNorm shows. The factors are rounded, so that the weights do not depend on the last digits of
-the network that they are measured with.
+With a default initialisation a Depth Anything puts out nearly zero whatever it computes. Here
+every block changes its input by 10-50 % and the output before the last activation has a standard
+deviation of about 1. The token stream starts at a deviation of 0.03, so that even the epsilon of
+a LayerNorm shows. The factors are rounded, so that the weights do not depend on the last digits
+of the network that they are measured with.
 """
 
 from __future__ import annotations
@@ -24,15 +24,12 @@ RAW_MEAN = 3.0
 """Of a relative model's output before the ReLU, in deviations: nearly all of it passes."""
 
 
-def test_image(height: int, width: int, seed: int = 0, batch: int = 1) -> torch.Tensor:
+def picture(height: int, width: int, seed: int = 0, batch: int = 1) -> torch.Tensor:
     """A normalised picture with coarse and fine detail, (batch, 3, height, width)."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.randn(batch, 3, 6, 8, generator=generator)
     fine = torch.randn(batch, 3, height, width, generator=generator)
     return F.interpolate(coarse, size=(height, width), mode="bilinear") + 0.5 * fine
-
-
-test_image.__test__ = False  # type: ignore[attr-defined]
 
 
 @torch.no_grad()
@@ -79,7 +76,7 @@ def _draw(name: str, like: torch.Tensor, generator: torch.Generator) -> torch.Te
 
 def _scale_blocks(network: DepthAnything) -> None:
     """Set the mean size of every LayerScale by what its branch adds to the stream."""
-    tokens = network.pretrained._embed(test_image(98, 126))
+    tokens = network.pretrained._embed(picture(98, 126))
     for block in network.pretrained.blocks:
         for norm, branch, scale in (
             (block.norm1, block.attn, block.ls1),
@@ -92,7 +89,7 @@ def _scale_blocks(network: DepthAnything) -> None:
 
 
 def _scale_output(network: DepthAnything) -> None:
-    raw = network.forward_raw(test_image(98, 126))
+    raw = network.forward_raw(picture(98, 126))
     last = network.depth_head.scratch.output_conv2[2]
     factor = _rounded(1 / raw.std())
     mean = 0.0 if network.max_depth else RAW_MEAN
