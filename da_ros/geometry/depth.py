@@ -97,9 +97,10 @@ def metric_to_depth(values: Tensor, depth_scale: DepthScale, depth_range: DepthR
         raise ParameterError(f"scale: expected a finite factor > 0, got {factor}")
 
     def convert(z_net: Tensor) -> Tensor:
-        depth = z_net * factor
-        depth = torch.where(depth >= depth_range.far, torch.inf, depth)
-        return _strike_out_non_finite(_strike_out_near(depth, depth_range.near), z_net)
+        # Negated, z >= far is -z <= -far, which threshold strikes out to -Inf in one pass.
+        negated = functional.threshold(z_net * -factor, -depth_range.far, -math.inf, inplace=True)
+        depth = _strike_out_near(negated.neg_(), depth_range.near)
+        return _strike_out_non_finite(depth, z_net)
 
     return _piecewise(convert, values)
 

@@ -21,6 +21,7 @@ from da_ros.geometry.distortion import distort, radial_limit, undistort
 Plane: TypeAlias = Any
 """A NumPy array or, on a GPU, a tensor: the arithmetic reads the same for both."""
 
+_NAN = np.float32(np.nan)
 _LARGEST = float(np.finfo(np.float32).max)
 
 if TYPE_CHECKING:
@@ -141,20 +142,20 @@ def point_planes(
     Returns:
         Three (H, W) planes of the depth's type, float32 [m].
     """
-    ray_x, ray_y = bare(rays.x), bare(rays.y)
+    on_device = isinstance(depth, Tensor)
+    ray_x, ray_y = (rays.x, rays.y) if on_device else (rays.x.numpy(), rays.y.numpy())
     keep = (depth >= low) & (depth <= min(high, _LARGEST))  # False for NaN.
     if flying is not None:
         keep &= ~flying
     if rays.have_holes:
         keep &= ray_x == ray_x  # Where a ray is NaN, so must z be.
-    where: Any = np.where if isinstance(depth, np.ndarray) else torch.where
-    z = where(keep, depth, np.float32(np.nan) if isinstance(depth, np.ndarray) else torch.nan)
+    z = torch.where(keep, depth, torch.nan) if on_device else np.where(keep, depth, _NAN)
     return [z * ray_x, z * ray_y, z]
 
 
 def interleave(planes: list[Plane]) -> Tensor:
     """Write planes (h, w) side by side into a new (h, w, N), bit for bit."""
-    if not isinstance(planes[0], np.ndarray):
+    if isinstance(planes[0], Tensor):
         return torch.stack(planes, dim=-1)
     out = np.empty((*planes[0].shape, len(planes)), np.float32)
     cv2.merge(planes, dst=out)

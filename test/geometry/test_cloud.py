@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from da_ros.errors import ParameterError, ShapeError
 from da_ros.geometry.camera import PinholeCamera
-from da_ros.geometry.cloud import _colour_bits_cv2, _colour_bits_torch, flying_pixels, pack_cloud
+from da_ros.geometry.cloud import (
+    _colour_bits_cv2,
+    _colour_bits_torch,
+    _mark_edges,
+    flying_pixels,
+    pack_cloud,
+)
 from da_ros.geometry.unproject import unproject
 
 INF = math.inf
@@ -58,6 +64,24 @@ class TestPackCloud:
         _, rgb = scene(33, 47)
         on_gpu = _colour_bits_torch(torch.from_numpy(rgb), bgr).numpy()
         assert np.array_equal(_colour_bits_cv2(rgb, bgr).view(np.int32), on_gpu)
+
+    def test_nothing_leaves_the_device(self, camera: PinholeCamera) -> None:
+        """The meta device has no data: whatever looked at it would fail."""
+        depth = torch.empty(480, 640, device="meta")
+        rgb = torch.empty(480, 640, 3, dtype=torch.uint8, device="meta")
+        packed = pack_cloud(depth, camera, rgb, 2, 9.0, 0.1, 0.5)
+        assert packed.device.type == "meta"
+        assert packed.shape == (240, 320, 4)
+
+    def test_colours_of_a_message(self) -> None:
+        """A read-only view with padded rows, as decoding hands it on."""
+        depth, rgb = scene(6, 8)
+        padded = np.zeros((6, 32), np.uint8)
+        padded[:, :24] = rgb.reshape(6, 24)
+        view = np.lib.stride_tricks.as_strided(padded, (6, 8, 3), (32, 3, 1), writeable=False)
+        camera = PinholeCamera.from_fov(8, 6, 60)
+        expected = pack_cloud(depth, camera, rgb).numpy().tobytes()
+        assert pack_cloud(depth, camera, view).numpy().tobytes() == expected
 
     def test_without_colour(self) -> None:
         depth, _ = scene(5, 7)
@@ -163,6 +187,14 @@ class TestFlyingPixels:
         inverse[rng.random((9, 11)) < 0.1] = 0.0
         marked = flying_pixels(torch.from_numpy(inverse), threshold).numpy()
         assert np.array_equal(marked, literal_edges(inverse, threshold))
+
+    def test_two_bodies(self) -> None:
+        """Tensors, as on a GPU, and arrays."""
+        values = torch.rand(30, 40)
+        values[::7, ::3], values[3::9, ::5] = math.nan, INF
+        marked = torch.zeros(30, 40, dtype=torch.bool)
+        _mark_edges(values, values / 1.2, marked)
+        assert torch.equal(marked, flying_pixels(values, 0.2))
 
     def test_depth_or_inverse_depth(self) -> None:
         depth = torch.rand(40, 50, generator=torch.Generator().manual_seed(1)) + 0.8

@@ -213,3 +213,32 @@ class TestDepthToMillimetres:
         expected = np.rint(z.astype(np.float64) * 1000)
         expected[(z <= 0) | (z > np.float32(65.535))] = 0
         assert np.array_equal(depth_to_millimetres(torch.from_numpy(z)).numpy(), expected)
+
+
+class TestDevices:
+    def test_nothing_leaves_the_device(self) -> None:
+        """The meta device has no data: whatever looked at it would fail."""
+        grid = torch.empty(2, 37, 49, device="meta")
+        d = resize_prediction(grid, 480, 640)
+        made = [
+            inverse_depth_to_depth(d, ScaleShift(1.0, 0.1), RANGE),
+            metric_to_depth(d, DepthScale(2.0), RANGE),
+            nominal_depth(d, 5.0, RANGE),
+            depth_to_millimetres(d),
+        ]
+        assert [(one.device.type, one.shape) for one in made] == [("meta", (2, 480, 640))] * 4
+
+    def test_pieces_and_whole_agree(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A GPU converts at once what a CPU converts in pieces."""
+        d = torch.rand(3, 101, 103) * 5 - 0.5
+        d[0, ::5, ::3], d[1, ::7] = NAN, INF
+        conversions = [
+            lambda: inverse_depth_to_depth(d, ScaleShift(1.0, 0.1), RANGE),
+            lambda: metric_to_depth(d, DepthScale(2.0), RANGE),
+            lambda: nominal_depth(d, 5.0, RANGE),
+            lambda: depth_to_millimetres(d).float(),
+        ]
+        whole = [convert() for convert in conversions]
+        monkeypatch.setattr("da_ros.geometry.depth._UNSPLIT", 1000)
+        for one, convert in zip(whole, conversions, strict=True):
+            assert np.array_equal(one.numpy(), convert().numpy(), equal_nan=True)

@@ -149,6 +149,22 @@ class TestRectify:
         assert isinstance(out, torch.Tensor)
         assert np.array_equal(out.numpy(), rectify(image, made))
 
+    @pytest.mark.parametrize("nearest", [False, True])
+    def test_nothing_leaves_the_device(self, camera: PinholeCamera, nearest: bool) -> None:
+        """The meta device has no data: whatever looked at it would fail."""
+        image = torch.empty(480, 640, 3, dtype=torch.uint8, device="meta")
+        out = rectify(image, RectificationMap.of(camera), nearest=nearest)
+        assert (out.device.type, out.shape, out.dtype) == ("meta", (480, 640, 3), torch.uint8)
+
+    def test_view_of_a_message(self, camera: PinholeCamera) -> None:
+        """Read-only, with padded rows, as decoding hands it on."""
+        padded = noise((480, 2000), np.uint8)
+        view = np.lib.stride_tricks.as_strided(
+            padded, (480, 640, 3), (2000, 3, 1), writeable=False
+        )
+        made = RectificationMap.of(camera)
+        assert np.array_equal(rectify(view, made), rectify(view.copy(), made))
+
     def test_straight_lines_straight(self, camera: PinholeCamera) -> None:
         """A soft line drawn through OpenCV's lens comes out straight to a tenth of a pixel."""
         rotation = np.reshape(camera.rectification, (3, 3))

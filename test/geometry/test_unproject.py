@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from da_ros.errors import ShapeError
 from da_ros.geometry.camera import PinholeCamera
-from da_ros.geometry.unproject import Rays, project, unproject
+from da_ros.geometry.unproject import Rays, interleave, point_planes, project, unproject
 
 
 def literal(depth: np.ndarray, fx: float, fy: float, cx: float, cy: float) -> np.ndarray:
@@ -98,6 +98,25 @@ class TestUnproject:
         assert torch.isnan(points[0, 0]).all()
         assert torch.isfinite(points[24, 32]).all()
         assert torch.equal(torch.isnan(points[..., 0]), torch.isnan(points[..., 2]))
+
+    def test_two_bodies(self, camera: PinholeCamera) -> None:
+        """Tensors, as on a GPU, and arrays."""
+        depth = torch.rand(480, 640) * 30
+        depth[::7, ::3], depth[3::9, ::5], depth[5::11] = np.nan, np.inf, -np.inf
+        rays, flying = Rays.of(camera), torch.rand(480, 640) < 0.1
+        planes = point_planes(depth, rays, 1.0, 20.0, flying)
+        on_gpu = interleave(planes)
+        on_cpu = interleave(point_planes(depth.numpy(), rays, 1.0, 20.0, flying.numpy()))
+        assert all(isinstance(plane, torch.Tensor) for plane in planes)
+        assert torch.equal(on_gpu.nan_to_num(-1.0), on_cpu.nan_to_num(-1.0))
+        assert torch.isnan(on_cpu).any()
+        assert torch.isfinite(on_cpu).any()
+
+    def test_nothing_leaves_the_device(self, camera: PinholeCamera) -> None:
+        """The meta device has no data: whatever looked at it would fail."""
+        points = unproject(torch.empty(480, 640, device="meta"), camera)
+        assert points.device.type == "meta"
+        assert points.shape == (480, 640, 3)
 
     def test_input_is_kept(self) -> None:
         depth = torch.full((3, 5), np.inf)
