@@ -22,7 +22,7 @@ def user_cache_folder() -> Path:
     """Where programs of this user keep what they can make again.
 
     Returns:
-        ``$XDG_CACHE_HOME``, by default ``~/.cache``; a user without a home has the temporary folder.
+        ``$XDG_CACHE_HOME``, by default ``~/.cache``; without a home, ``/tmp``.
     """
     if named := os.environ.get("XDG_CACHE_HOME", ""):
         return Path(named)

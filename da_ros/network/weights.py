@@ -135,7 +135,8 @@ def fit_to(variant: Variant, tensors: Mapping[str, Tensor], source: Path) -> dic
     state = {n: t for n, t in state.items() if n in expected or not n.startswith(UNUSED_KEYS)}
     _check_names(variant, expected, state, source)
     _check_shapes(variant, expected, state, source)
-    return {name: state[name].to(torch.float32) for name in expected}
+    # Contiguous, since the network takes these tensors over as they are and may write to them.
+    return {name: state[name].to(torch.float32).contiguous() for name in expected}
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
