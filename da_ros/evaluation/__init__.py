@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from da_ros.evaluation.ordering import ordering
 from da_ros.evaluation.protocols import (
     CROPS,
     Protocol,
@@ -36,6 +37,7 @@ __all__ = [
     "evaluate",
     "evaluate_folder",
     "folder_samples",
+    "ordering",
     "plane_fit",
     "row_fit",
     "score",

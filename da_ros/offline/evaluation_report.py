@@ -112,7 +112,8 @@ class WorstSheet:
             return
         self._seen += 1
         score = item.result.scores["model"]
-        self._rows.append((score.abs_rel, _caption(item.result), self._pictures(item)))
+        pictures = pictures_of(item, self._protocol, self._cap, self._crop)
+        self._rows.append((score.abs_rel, caption_of(item.result), pictures))
         self._rows.sort(key=lambda row: -row[0])
         del self._rows[MOST_ROWS:]
 
@@ -130,26 +131,46 @@ class WorstSheet:
             captions[0] = f"the worst {len(captions)} of {self._seen} images; {captions[0]}"
         return contact_sheet([row for *_, row in self._rows], captions, HEADINGS, CELL_WIDTH)
 
-    def _pictures(self, item: Evaluated) -> list[ByteImage]:
-        """Image, prediction, truth and error; the middle two share one range of disparity."""
-        assert item.prediction is not None
-        valid = valid_pixels(item.sample.depth, self._cap, self._crop)
-        truth = np.where(valid, item.sample.depth, np.nan).astype(np.float64)
-        prediction = item.prediction
-        if self._protocol is Protocol.DISP_LS:
-            seen, true = prediction, 1.0 / truth
-            error = np.abs(prediction - true) / true
-        else:
-            seen, true = 1.0 / prediction, 1.0 / truth
-            error = np.abs(prediction - truth) / truth
-        far, near = value_range(true)
-        pictures = [
-            item.sample.rgb,
-            colorize(seen, near, far),
-            colorize(true, near, far),
-            colorize(error, LARGEST_ERROR, 0.0),
-        ]
-        return [fit_width(picture, CELL_WIDTH) for picture in pictures]
+
+def pictures_of(
+    item: Evaluated, protocol: Protocol, cap: float, crop: str = "none"
+) -> list[ByteImage]:
+    """Draw image, prediction, truth and error of one image, each ``CELL_WIDTH`` wide.
+
+    Args:
+        item: With a prediction.
+        protocol: What it was aligned by.
+        cap: As in the evaluation [m].
+        crop: As in the evaluation.
+
+    Returns:
+        Four pictures; prediction and truth share one range of disparity.
+    """
+    assert item.prediction is not None
+    valid = valid_pixels(item.sample.depth, cap, crop)
+    truth = np.where(valid, item.sample.depth, np.nan).astype(np.float64)
+    prediction, true = item.prediction, 1.0 / truth
+    if protocol is Protocol.DISP_LS:
+        seen, error = prediction, np.abs(prediction - true) / true
+    else:
+        seen, error = 1.0 / prediction, np.abs(prediction - truth) / truth
+    far, near = value_range(true)
+    pictures = [
+        item.sample.rgb,
+        colorize(seen, near, far),
+        colorize(np.where(np.isposinf(item.sample.depth), np.inf, true), near, far),
+        colorize(error, LARGEST_ERROR, 0.0),
+    ]
+    return [fit_width(picture, CELL_WIDTH) for picture in pictures]
+
+
+def caption_of(result: ImageResult) -> str:
+    """One line with the figures of an image that was scored."""
+    parts = [
+        f"{words} {result.scores[method].abs_rel:.3f} / {result.scores[method].delta1:.3f}"
+        for method, words in COLUMNS.items()
+    ]
+    return f"{result.name}   AbsRel / delta1: {', '.join(parts)}   {result.note}"
 
 
 def _header() -> list[str]:
@@ -174,11 +195,3 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _short(result: ImageResult) -> str:
     return f"{result.name} {result.scores['model'].abs_rel:.3f}"
-
-
-def _caption(result: ImageResult) -> str:
-    parts = [
-        f"{words} {result.scores[method].abs_rel:.3f} / {result.scores[method].delta1:.3f}"
-        for method, words in COLUMNS.items()
-    ]
-    return f"{result.name}   AbsRel / delta1: {', '.join(parts)}   {result.note}"

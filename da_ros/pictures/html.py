@@ -71,7 +71,7 @@ def write_page(
     )
 
 
-def embedded(picture: ByteImage, lossless: bool = False, width: int = 960) -> str:
+def embedded(picture: ByteImage, lossless: bool = False, width: int = 1240) -> str:
     """Turn a picture into a ``data:`` address.
 
     Args:
