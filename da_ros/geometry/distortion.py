@@ -11,7 +11,7 @@ Source:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +39,8 @@ COEFFICIENT_COUNTS: dict[str, tuple[int, ...]] = {
 _NEWTON_STEPS = 30
 _NEWTON_STEP_TOLERANCE = 1e-14
 _RESIDUAL_TOLERANCE = 1e-10
+_TABLE_SIZE = 4096
+_LARGEST_REACH = 1024.0  # Tangent of 89.94 degrees.
 _SMALLEST_RECIPROCAL = 1e-8  # Of a squared radius: 89.99 degrees off the axis.
 
 
@@ -160,7 +162,11 @@ def _undistort_radial_tangential(x: Plane, y: Plane, k: Sequence[float]) -> tupl
     """Solve for the undistorted coordinates by Newton's method in two dimensions."""
     upright = np.linalg.inv(_tilt_matrix(k[12], k[13])).astype(np.float64)
     goal_x, goal_y = _tilt(x, y, upright)
-    u, v = goal_x.copy(), goal_y.copy()
+    limit = radial_limit(RATIONAL_POLYNOMIAL, k)
+    goal = np.hypot(goal_x, goal_y)
+    start = _invert_roughly(lambda r: r * _radial(r * r, k)[0], goal, limit)
+    stretch = np.divide(start, goal, out=np.ones_like(goal), where=goal > 0)
+    u, v = goal_x * stretch, goal_y * stretch
     for _ in range(_NEWTON_STEPS):
         error_x, error_y = _distort_radial_tangential(u, v, k)
         step_x, step_y = _solve_2x2(_jacobian(u, v, k), error_x - goal_x, error_y - goal_y)
@@ -170,8 +176,20 @@ def _undistort_radial_tangential(x: Plane, y: Plane, k: Sequence[float]) -> tupl
             break
     error_x, error_y = _distort_radial_tangential(u, v, k)
     solved = np.hypot(error_x - goal_x, error_y - goal_y) <= _RESIDUAL_TOLERANCE
-    solved &= np.hypot(u, v) <= radial_limit(RATIONAL_POLYNOMIAL, k)
+    solved &= np.hypot(u, v) <= limit
     return np.where(solved, u, np.nan), np.where(solved, v, np.nan)
+
+
+def _invert_roughly(grow: Callable[[Plane], Plane], goal: Plane, limit: float) -> Plane:
+    """Look up where a function that grows from 0 to ``limit`` reaches ``goal``.
+
+    Newton's method, started here instead of at the goal, cannot miss the branch.
+    """
+    reach = min(limit, 1.0)
+    while reach < min(limit, _LARGEST_REACH) and not np.all(grow(np.float64(reach)) >= goal):
+        reach = min(2 * reach, limit)
+    grid = np.linspace(0.0, reach, _TABLE_SIZE, endpoint=False)  # The limit may be a pole.
+    return np.interp(goal, np.maximum.accumulate(grow(grid)), grid)
 
 
 def _jacobian(x: Plane, y: Plane, k: Sequence[float]) -> tuple[Plane, Plane, Plane, Plane]:
@@ -248,7 +266,7 @@ def _undistort_equidistant(x: Plane, y: Plane, k: Sequence[float]) -> tuple[Plan
     slope = polynomial.deriv()
     goal = np.hypot(x, y)
     limit = _equidistant_angle_limit(k)
-    angle = np.minimum(goal, limit)
+    angle = _invert_roughly(polynomial, goal, limit)
     for _ in range(_NEWTON_STEPS):
         step = (polynomial(angle) - goal) / slope(angle)
         # The slope vanishes at the limit; a step from near there must not leave the branch.
