@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from da_ros.cli.options import DEVICE, MODEL, PRECISION, SIZE, VARIANT
 from da_ros.params import (
     BAG_BATCH,
     BAG_NAMESPACE,
     BAG_OUTPUTS,
-    CLI_MODEL,
     OUTPUTS,
     CloudParams,
-    ModelParams,
     PipelineParams,
 )
 
@@ -41,8 +40,6 @@ its own namespace first: /left/image_raw gives /left/da_ros/depth/image.
 Exit code 0: all done; 3: some images failed, which ones is said; 2: nothing done.
 """
 
-_DEFAULTS = PipelineParams()
-
 SOURCE = typer.Argument(help="Bag folder, or a single .mcap or .db3 file.", metavar="IN")
 TARGET = typer.Option(..., "-o", "--output", help="Bag folder to make.", metavar="OUT")
 IMAGE = typer.Option(
@@ -58,10 +55,6 @@ CAMERA_INFO = typer.Option(
     metavar="TOPIC",
     help="camera_info of each --image, in the same order. Default: the one beside it.",
 )
-MODEL = typer.Option(CLI_MODEL, "--model", help="Name from `da_ros models list`, or a file.")
-VARIANT = typer.Option(
-    ModelParams().model_variant, "--variant", help="Registry name of a --model file unknown to it."
-)
 WANTED = typer.Option(
     "",
     "--outputs",
@@ -76,8 +69,6 @@ STRIDE = typer.Option(CloudParams().stride, "--stride", help="Every n-th pixel i
 MAX_RANGE = typer.Option(
     CloudParams().max_range, "--max-range", help="Farthest point of the clouds [m]; 0 keeps all."
 )
-DEVICE = typer.Option(ModelParams().device, "--device", help="auto, cpu, cuda or cuda:N.")
-PRECISION = typer.Option(ModelParams().precision, "--precision", help="auto, fp32, bf16 or fp16.")
 BATCH = typer.Option(BAG_BATCH, "--batch", help="Images per network call.")
 
 
@@ -101,6 +92,7 @@ def _bag(
     max_range: float = MAX_RANGE,
     device: str = DEVICE,
     precision: str = PRECISION,
+    size: int = SIZE,
     batch: int = BATCH,
 ) -> None:
     from da_ros.offline.bag import BagJob
@@ -109,10 +101,11 @@ def _bag(
         "model_variant": variant,
         "device": device,
         "precision": precision,
+        "input_size": size,
         "cloud.stride": stride,
         "cloud.max_range": max_range,
     }
-    params = _DEFAULTS.with_values(values)
+    params = PipelineParams().with_values(values)
     job = BagJob(
         source=source,
         target=target,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from da_ros.conversions import ENCODINGS, decode_compressed
 from da_ros.conversions.encodings import Layout
@@ -16,6 +17,7 @@ from da_ros.pipeline.outputs import CAMERA_INFO
 
 _TOPIC = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
 _COMPRESSED = "/compressed"
+_LOOKED_AT = 5  # images of a topic, until one can be read
 
 
 @dataclass(frozen=True)
@@ -130,17 +132,23 @@ def _info_beside(topic: str, types: dict[str, str]) -> str | None:
 
 
 def _looks_coloured(bag: BagInput, topic: str, msgtype: str) -> bool:
-    """Whether a topic's first image is a colour one.
+    """Whether a topic's first readable image is a colour one.
 
     Raises:
         InputError: If it is no camera's picture at all.
     """
-    first = bag.first(topic)
-    if first is None:
-        raise InputError("no message")
     if "/da_ros/" in topic:
         raise InputError("an earlier output of da_ros")
-    message = read_message(first.raw, msgtype)
+    reason = InputError("no message")
+    for message in bag.first(topic, _LOOKED_AT):
+        try:
+            return _is_coloured(read_message(message.raw, msgtype), msgtype)
+        except InputError as error:
+            reason = error
+    raise reason
+
+
+def _is_coloured(message: Any, msgtype: str) -> bool:
     if msgtype == COMPRESSED_IMAGE:
         decode_compressed(message)
         return not str(message.format).lower().startswith(("mono", "8uc1"))

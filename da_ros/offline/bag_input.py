@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -93,13 +95,17 @@ class BagInput:
             found[connection.topic] = found.get(connection.topic, 0) + connection.msgcount
         return found
 
-    def first(self, topic: str) -> RawMessage | None:
-        """Return the first message of a topic; None if there is none or it cannot be read."""
+    def first(self, topic: str, count: int = 1) -> list[RawMessage]:
+        """Return the first messages of a topic, as far as they can be read."""
         chosen = [item for item in self.connections if item.topic == topic]
-        try:
-            return next((RawMessage(*item) for item in self._open().messages(chosen)), None)
-        except Exception:  # the same message stops, and is reported by, messages()
-            return None
+        if not chosen:
+            return []  # an empty choice means all topics to the reader
+        found: list[RawMessage] = []
+        # What stops the reading here stops it in messages() too, which says so.
+        with contextlib.suppress(Exception):
+            for item in itertools.islice(self._open().messages(chosen), count):
+                found.append(RawMessage(*item))
+        return found
 
     def messages(self) -> Iterator[RawMessage]:
         """Read all messages in the order of their timestamps, as far as the bag can be read.

@@ -49,13 +49,13 @@ class StageLine:
         self._under_way.append(future)
 
     def finished(self, *, all_of_them: bool = False) -> Iterator[Any]:
-        """Take out, in order, what is done; wait for the oldest while too many are under way.
+        """Take out the oldest batches, in order, waiting for them, while too many are under way.
+
+        When a batch comes out depends on how many went in, never on how fast they were, so that
+        a bag written from them is the same each time, byte for byte.
 
         Args:
             all_of_them: Wait for every batch.
         """
-        while self._under_way:
-            must = all_of_them or len(self._under_way) > AHEAD
-            if not must and not self._under_way[0].done():
-                return
+        while len(self._under_way) > (0 if all_of_them else AHEAD):
             yield self._under_way.popleft().result()

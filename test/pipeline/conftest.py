@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import array
-import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,19 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-_SPEC = importlib.util.spec_from_file_location(
-    "ramp_estimator", Path(__file__).with_name("ramp_estimator.py")
-)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-_RAMP = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_RAMP)
-
-
-@pytest.fixture(scope="session")
-def ramp() -> Any:
-    """The module ramp_estimator."""
-    return _RAMP
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 
 def header(sec: int = 3, nanosec: int = 7, frame_id: str = "cam_optical") -> Any:

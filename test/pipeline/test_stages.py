@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from ramp_estimator import MAX_DEPTH, ramp_estimator
 
 from da_ros.errors import DaRosError, DeviceError, InputError, ParameterError, ShapeError
 from da_ros.params import OUTPUTS, PipelineParams
@@ -23,14 +24,14 @@ ALL = frozenset(OUTPUTS)
 
 
 @pytest.fixture
-def made(ramp: Any) -> Any:
+def made() -> Any:
     """Make a pipeline by kind and changed parameters."""
 
     def make(kind: Kind = METRIC, reference: float | None = 4.0, **values: Any) -> DepthPipeline:
         params = PipelineParams().with_values(
             {name.replace("__", "."): value for name, value in values.items()}
         )
-        return DepthPipeline(ramp.ramp_estimator(kind, reference), params)
+        return DepthPipeline(ramp_estimator(kind, reference), params)
 
     return make
 
@@ -119,13 +120,11 @@ class TestMetric:
         assert np.isposinf(depth).any()
         assert (values_of(messages["depth/image_raw"])[~np.isfinite(depth)] == 0).all()
 
-    def test_far_is_a_share_of_max_depth_unless_set(
-        self, made: Any, given: Any, ramp: Any
-    ) -> None:
+    def test_far_is_a_share_of_max_depth_unless_set(self, made: Any, given: Any) -> None:
         pipeline = made()
         white_ish = np.full((48, 64, 3), 240, np.uint8)
         network = pipeline.estimator._network
-        network.forward = lambda x: torch.full((len(x), 35, 49), 0.96 * ramp.MAX_DEPTH)
+        network.forward = lambda x: torch.full((len(x), 35, 49), 0.96 * MAX_DEPTH)
         depth = values_of(one(pipeline.run([given(white_ish)])).messages["depth/image"])
         assert np.isposinf(depth).all()
 
@@ -317,8 +316,8 @@ class TestBatch:
         for frame in made().run([given(), given()]):
             assert all(getattr(frame.times, f.name) > 0 for f in fields(StageTimes))
 
-    def test_times_may_stay_out_of_the_message(self, ramp: Any, given: Any) -> None:
-        pipeline = DepthPipeline(ramp.ramp_estimator(METRIC), PipelineParams(), info_times=False)
+    def test_times_may_stay_out_of_the_message(self, given: Any) -> None:
+        pipeline = DepthPipeline(ramp_estimator(METRIC), PipelineParams(), info_times=False)
         info = one(pipeline.run([given()])).messages["depth_info"]
         assert np.isnan(info["infer_ms"])
 

@@ -1,0 +1,159 @@
+"""Messages and bags for the tests of the bag tool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+IMAGE = "sensor_msgs/msg/Image"
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
+INFO = "sensor_msgs/msg/CameraInfo"
+ODD_TYPE = "my_robot/msg/Whistle"
+
+STORE = get_typestore(Stores.ROS2_JAZZY)
+STORE.register(get_types_from_msg("float64 pitch\nstring tune\n", ODD_TYPE))
+
+LATCHED = Qos(
+    QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, QosDurability.TRANSIENT_LOCAL,
+    QosTime(5, 6), QosTime(7, 8), QosLiveliness.AUTOMATIC, QosTime(9, 10), False,
+)  # fmt: skip
+"""Of the odd topic: no default in any field."""
+
+HEIGHT, WIDTH = 48, 64
+
+
+class Entry(NamedTuple):
+    """One message to be put into a bag."""
+
+    topic: str
+    msgtype: str
+    timestamp: int
+    message: Any
+
+
+def header(stamp: int, frame_id: str = "cam") -> Any:
+    types: Any = STORE.types
+    time = types["builtin_interfaces/msg/Time"](sec=stamp // 10**9, nanosec=stamp % 10**9)
+    return types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id)
+
+
+def pixels(number: int) -> np.ndarray:
+    """A smooth RGB picture that differs by its number."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    return np.stack([40 + 2 * x + number, 200 - 3 * y, x + y], axis=-1).astype(np.uint8)
+
+
+def image(
+    topic: str, timestamp: int, stamp: int, *, encoding: str = "rgb8", cut: int = 0
+) -> Entry:
+    """An Image, with some bytes missing at the end if ``cut``."""
+    rgb = pixels(timestamp % 50)
+    known = {"rgb8": rgb, "bgr8": rgb[..., ::-1], "mono8": rgb[..., :1]}
+    data = known.get(encoding, np.zeros((HEIGHT, WIDTH, 2), np.uint8))
+    flat = np.ascontiguousarray(data).reshape(-1)
+    message_type: Any = STORE.types[IMAGE]
+    message = message_type(
+        header=header(stamp),
+        height=HEIGHT,
+        width=WIDTH,
+        encoding=encoding,
+        is_bigendian=0,
+        step=data.shape[-1] * WIDTH,
+        data=flat[: flat.size - cut],
+    )
+    return Entry(topic, IMAGE, timestamp, message)
+
+
+def compressed(topic: str, timestamp: int, stamp: int, spelling: str = "png") -> Entry:
+    """A CompressedImage: JPEG if its format string says so, else PNG."""
+    bgr = np.ascontiguousarray(pixels(timestamp % 50)[..., ::-1])
+    data = cv2.imencode(".jpg" if "jpeg" in spelling else ".png", bgr)[1].reshape(-1)
+    message_type: Any = STORE.types[COMPRESSED]
+    message = message_type(header=header(stamp), format=spelling, data=data)
+    return Entry(topic, COMPRESSED, timestamp, message)
+
+
+def info(topic: str, timestamp: int, stamp: int, fx: float = 50.0) -> Entry:
+    """A CameraInfo without distortion."""
+    types: Any = STORE.types
+    zeros = dict.fromkeys(("x_offset", "y_offset", "height", "width"), 0)
+    message = types[INFO](
+        header=header(stamp),
+        height=HEIGHT,
+        width=WIDTH,
+        distortion_model="plumb_bob",
+        d=np.zeros(5),
+        k=np.array([fx, 0, 31.5, 0, fx, 23.5, 0, 0, 1.0]),
+        r=np.eye(3).reshape(-1),
+        p=np.array([fx, 0, 31.5, 0, 0, fx, 23.5, 0, 0, 0, 1.0, 0]),
+        binning_x=0,
+        binning_y=0,
+        roi=types["sensor_msgs/msg/RegionOfInterest"](**zeros, do_rectify=False),
+    )
+    return Entry(topic, INFO, timestamp, message)
+
+
+def odd(timestamp: int, tune: str = "la") -> Entry:
+    """A message of a type that nobody else knows."""
+    message_type: Any = STORE.types[ODD_TYPE]
+    return Entry("/whistle", ODD_TYPE, timestamp, message_type(pitch=440.0, tune=tune))
+
+
+def frames(camera: str, count: int = 5, first: int = 1_000_000_000) -> list[Entry]:
+    """Images of a camera with their camera_info recorded a millisecond later."""
+    made = []
+    for index in range(count):
+        stamp = first + index * 33_000_000
+        made.append(image(f"{camera}/image_raw", stamp + 5_000_000, stamp))
+        made.append(info(f"{camera}/camera_info", stamp + 6_000_000, stamp))
+    return made
+
+
+def write_bag(
+    path: Path,
+    entries: Sequence[Entry],
+    *,
+    storage: str = "mcap",
+    compression: CompressionMode = CompressionMode.NONE,
+    raw: dict[int, bytes] | None = None,
+) -> Path:
+    """Write messages in this order; ``raw`` replaces the bytes of single ones."""
+    plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
+    writer = Writer(path, version=9, storage_plugin=plugin)
+    writer.set_compression(compression, CompressionFormat.ZSTD)
+    with writer:
+        known: dict[str, Any] = {}
+        for index, entry in enumerate(entries):
+            if entry.topic not in known:
+                known[entry.topic] = writer.add_connection(
+                    entry.topic,
+                    entry.msgtype,
+                    typestore=STORE,
+                    offered_qos_profiles=[LATCHED] if entry.topic == "/whistle" else [],
+                )
+            data = (raw or {}).get(index) or STORE.serialize_cdr(entry.message, entry.msgtype)
+            writer.write(known[entry.topic], entry.timestamp, data)
+    return path
+
+
+def messages_of(path: Path) -> dict[str, list[tuple[int, bytes]]]:
+    """Read a bag with rosbags alone: (timestamp, raw) of every message, by topic, in order."""
+    found: dict[str, list[tuple[int, bytes]]] = {}
+    with Reader(path) as reader:
+        for connection, timestamp, raw in reader.messages():
+            found.setdefault(connection.topic, []).append((timestamp, bytes(raw)))
+    return found
