@@ -47,7 +47,7 @@ def _demo(
     import numpy as np
 
     from da_ros.offline.demo import KnownSequence, demo_figures, run_demo
-    from da_ros.offline.image_page import describe_model
+    from da_ros.offline.words import describe_model
     from da_ros.training.scenes import render_sequence
 
     estimator = load_estimator(model, variant, device, precision, size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from da_ros.evaluation import Evaluated, Protocol
+    from da_ros.evaluation import Evaluated, ImageResult, Protocol, Sample
+    from da_ros.network.estimator import DepthEstimator
+    from da_ros.offline.evaluation_report import WorstSheet
 
 HELP = """Score a model on images with known depth, beside two baselines.
 
@@ -26,6 +29,7 @@ HELP = """Score a model on images with known depth, beside two baselines.
   da_ros eval rgbd/ -o scores
   da_ros eval rgbd/ --model metric-indoor-small --protocol metric_raw --crop eigen
   da_ros eval rgbd/ --cap 10 --protocol disp_ls
+  da_ros eval --generated 20 --seed 5000
 
 DIR holds folders of rgb.png or rgb.jpg, depth.png (uint16, 0 = unknown) and meta.json with
 depth_scale (depth [m] = value / depth_scale). A folder's group is its name up to the first _.
@@ -39,12 +43,17 @@ The row fit predicts from the image row alone, the plane fit from row and column
 is needed for. -o writes evaluation.json and sheet.png (worst images first).
 """
 
-DIR = typer.Argument(metavar="DIR", help="Folder of samples, or one sample's folder.")
+DIR = typer.Argument(None, metavar="DIR", help="Folder of samples, or one sample's folder.")
+GENERATED = typer.Option(
+    0, "--generated", min=0, help="Instead of DIR: score on this many generated scenes."
+)
+SEED = typer.Option(1, "--seed", help="Of the first generated scene; the next ones count up.")
 PROTOCOL = typer.Option(
     "depth_from_disp_ls", "--protocol", help="disp_ls, depth_from_disp_ls or metric_raw."
 )
 CAP = typer.Option(EVALUATION_CAP, "--cap", help="Truth from here on is not scored [m].")
 CROP = typer.Option("none", "--crop", help="Part that is scored: none, garg or eigen.")
+GENERATED_SIZE = (480, 640)
 OUT = typer.Option(None, "-o", "--out", help="Folder for evaluation.json and sheet.png.")
 
 
@@ -54,7 +63,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _eval(
-    folder: Path = DIR,
+    folder: Path | None = DIR,
+    generated: int = GENERATED,
+    seed: int = SEED,
     protocol: str = PROTOCOL,
     cap: float = CAP,
     crop: str = CROP,
@@ -65,36 +76,67 @@ def _eval(
     device: str = DEVICE,
     precision: str = PRECISION,
 ) -> None:
-    from da_ros.evaluation import evaluate, folder_samples, summarize
-    from da_ros.offline.evaluation_report import (
-        WorstSheet,
-        evaluation_json,
-        evaluation_text,
-        predictor,
-    )
+    from da_ros.evaluation import summarize
+    from da_ros.offline.evaluation_report import evaluation_json, evaluation_text
+    from da_ros.offline.words import describe_model
 
     chosen = _protocol(protocol, cap, crop)
-    samples = folder_samples(folder)
+    samples = _samples(folder, generated, seed)
     estimator = load_estimator(model, variant, device, precision, size)
-    info, predict = estimator.info, predictor(estimator)
+    results, sheet = _scored(samples, estimator, chosen, cap, crop)
     settings = {
         "protocol": protocol,
-        "cap [m]": cap,
+        "cap": f"{cap:g} m",
         "crop": crop,
-        "model": info.model_id if info.verified else f"{model} as {info.model_id}, unverified",
-        "sha256": info.sha256,
+        "images": folder.name if folder else f"{generated} generated, seeds from {seed}",
         "input size": size or "the model's own",
         "precision": str(estimator.precision).removeprefix("torch."),
+        "model": asdict(estimator.info),
     }
-    sheet, results = WorstSheet(chosen, cap, crop), []
-    for item in _shown(evaluate(samples, predict, info.kind, chosen, cap, crop)):
-        sheet.add(item)
-        results.append(item.result)
     summary = summarize(results)
+    typer.echo(describe_model(estimator.info))
     typer.echo(evaluation_text(results, summary, settings))
     if out is not None:
-        figures = evaluation_json(results, summary, settings)
-        _write(created(out), figures, sheet.picture())
+        _write(created(out), evaluation_json(results, summary, settings), sheet.picture())
+
+
+def _samples(folder: Path | None, generated: int, seed: int) -> Iterable[Sample]:
+    from da_ros.errors import ParameterError
+    from da_ros.evaluation import folder_samples
+
+    if (folder is None) == (generated == 0):
+        raise ParameterError("give either DIR or --generated N (see: da_ros eval --help)")
+    if folder is not None:
+        return folder_samples(folder)
+    return _generated(generated, seed)
+
+
+def _generated(count: int, seed: int) -> Iterator[Sample]:
+    """Render scenes with known depth, one at a time."""
+    import numpy as np
+
+    from da_ros.evaluation import Sample
+    from da_ros.training.scenes import render_sequence
+
+    for number in range(seed, seed + count):
+        scene = render_sequence(number, 1, *GENERATED_SIZE)
+        rgb, depth = np.asarray(scene.rgb)[0], np.asarray(scene.depth)[0]
+        yield Sample(f"generated_{number}", "generated", rgb, depth)
+
+
+def _scored(
+    samples: Iterable[Sample], estimator: DepthEstimator, protocol: Protocol, cap: float, crop: str
+) -> tuple[list[ImageResult], WorstSheet]:
+    """Run the model over all samples."""
+    from da_ros.evaluation import evaluate
+    from da_ros.offline.evaluation_report import WorstSheet, predictor
+
+    sheet, results = WorstSheet(protocol, cap, crop), []
+    kind, predict = estimator.info.kind, predictor(estimator)
+    for item in _shown(evaluate(samples, predict, kind, protocol, cap, crop)):
+        sheet.add(item)
+        results.append(item.result)
+    return results, sheet
 
 
 def _protocol(name: str, cap: float, crop: str) -> Protocol:

@@ -106,7 +106,7 @@ def _camera_choice(camera: Path | None, fov: float | None) -> CameraChoice:
 
 def _report(results: Sequence[PhotoResult], model: ModelInfo, out: Path) -> int:
     """Say what was made; return the exit code."""
-    from da_ros.offline.image_page import NO_METRES, describe_model
+    from da_ros.offline.words import NO_METRES, describe_model
     from da_ros.types import Kind
 
     typer.echo(describe_model(model))

@@ -36,7 +36,7 @@ from da_ros.offline.evaluation_report import (
     pictures_of,
     predictor,
 )
-from da_ros.offline.image_page import describe_model
+from da_ros.offline.words import describe_model
 from da_ros.params import CloudParams, PipelineParams
 from da_ros.pictures.html import Figure, Section, write_page
 from da_ros.pictures.ply import write_ply

@@ -58,12 +58,14 @@ def evaluation_text(
     Args:
         results: Of all images.
         summary: Of the same.
-        settings: From the caller: protocol, cap, crop, model.
+        settings: From the caller: protocol, cap, crop and so on; what is itself a mapping is not
+            for the table.
 
     Returns:
         Lines of text.
     """
-    head = ", ".join(f"{name} {value}" for name, value in settings.items())
+    plain = {name: value for name, value in settings.items() if not isinstance(value, dict)}
+    head = ", ".join(f"{name} {value}" for name, value in plain.items())
     rows = [_header(), *(_row(name, means) for name, means in summary.groups.items())]
     rows.append(_row("mean of groups", summary.over_groups))
     rows.append(_row("mean of images", summary.over_images))

@@ -6,16 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from da_ros.offline.images import PhotoResult
+from da_ros.offline.words import NO_METRES, describe_model
 from da_ros.pictures.html import Figure, Section, write_page
 from da_ros.types import Kind, ModelInfo
 
 MOST_SECTIONS = 100
 """Photos on a page: with their pictures inside, more would be too much for a browser."""
-
-NO_METRES = (
-    "This model is relative: it says what is nearer, not how far. inverse_depth is its own "
-    "output; files called nominal are for viewing only, their metres are made up."
-)
 
 
 def write_image_page(path: Path, results: Sequence[PhotoResult], model: ModelInfo) -> None:
@@ -41,15 +37,6 @@ def write_image_page(path: Path, results: Sequence[PhotoResult], model: ModelInf
         sections.append(Section(f"{len(failed)} failed", facts=reasons))
     sections += [_section(result) for result in done[:MOST_SECTIONS]]
     write_page(path, "da_ros image", sections, intro)
-
-
-def describe_model(model: ModelInfo) -> str:
-    """One line on which weights made something."""
-    checked = "" if model.verified else ", unverified: the user said what it is"
-    return (
-        f"Model {model.model_id} ({model.kind}{checked}), licence {model.licence}, "
-        f"sha256 {model.sha256[:12]}."
-    )
 
 
 def _section(result: PhotoResult) -> Section:

@@ -48,7 +48,9 @@ class TestEval:
         figures = json.loads((out / "evaluation.json").read_text())
         assert set(figures["groups"]) == {"a", "b"}
         assert figures["settings"]["protocol"] == "depth_from_disp_ls"
-        assert figures["settings"]["cap [m]"] == 80.0
+        assert figures["settings"]["cap"] == "80 m"
+        assert figures["settings"]["model"]["model_id"] == "nano"
+        assert figures["settings"]["model"]["verified"] is False
         with Image.open(out / "sheet.png") as sheet:
             assert sheet.width > 4 * 320
 
@@ -78,6 +80,7 @@ class TestEval:
             (["--protocol", "metric_raw"], "expected a metric model"),
             (["--crop", "middle"], "expected one of none, garg, eigen"),
             (["--crop", "eigen"], "expected images of 480 x 640, got 64 x 96"),
+            (["--generated", "3"], "give either DIR or --generated N"),
             (["--cap", "0"], "expected a distance above 0 m, got 0"),
         ],
     )
@@ -93,6 +96,10 @@ class TestEval:
         stderr = capsys.readouterr().err.splitlines()
         assert len(stderr) == 1
         assert message in stderr[0]
+
+    def test_nothing_to_score(self, model: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["eval", *model]) == 2
+        assert "give either DIR or --generated N" in capsys.readouterr().err
 
     def test_folder_without_samples(
         self, tmp_path: Path, model: list[str], capsys: pytest.CaptureFixture[str]
