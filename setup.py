@@ -1,6 +1,6 @@
 """pip's way in. colcon reads package.xml, which says ament_cmake, and never runs this file.
 
-``pip install .`` in a venv that has the ROS wheels of requirements/ros-jazzy.txt also builds the
+``pip install .`` in a venv that has the ROS wheels of requirements/ros-*.txt also builds the
 messages, with the package's own CMakeLists.txt. Anywhere else it installs everything but
 ``da_ros.msg``. The environment variable DA_ROS_MESSAGES says otherwise: 0 never builds them, 1
 fails where they cannot be built.
@@ -172,6 +172,7 @@ setup(
     install_requires=requirements("base"),
     extras_require={
         "ros-jazzy": requirements("ros-jazzy"),
+        "ros-kilted": requirements("ros-kilted"),
         "test": requirements("test"),
         "train": requirements("train"),
         "render": requirements("render"),

@@ -24,8 +24,9 @@ class Installation:
         return str(self.venv / "bin" / "python")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["jazzy", "kilted"])
 def installation(
+    request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     source_tree: Path,
     ros_venv: Path,
@@ -36,7 +37,8 @@ def installation(
     venv = make_venv(tmp_path_factory.mktemp("pip ros") / "venv")
     environment = user_environment(venv)
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "-qq"]
-    run([*pip, "-r", str(source_tree / "requirements" / "ros-jazzy.txt")], env=environment)
+    wheels = source_tree / "requirements" / f"ros-{request.param}.txt"
+    run([*pip, "-r", str(wheels)], env=environment)
     run([*pip, str(source_tree)], env=environment | {"DA_ROS_MESSAGES": "1"})
     return Installation(venv, source_tree, environment)
 
@@ -72,6 +74,8 @@ class TestPipWithRos:
     ) -> None:
         program = "import da_ros, da_ros.msg; print(da_ros.__file__); print(da_ros.msg.__file__)"
         environment = installation.environment | {"PYTHONPATH": str(installation.source)}
-        code, messages = run([installation.python, "-c", program], env=environment).splitlines()
+        code, messages = run(
+            [installation.python, "-c", program], env=environment, cwd="/"
+        ).splitlines()
         assert installation.source in Path(code).parents
         assert installation.venv in Path(messages).parents
