@@ -111,16 +111,16 @@ def another_way(checkpoint: Checkpoint) -> str:
 
 def _receive(file: BinaryIO, checkpoint: Checkpoint, progress: bool) -> None:
     """Append to the file what it lacks, going on as long as every attempt brings something."""
-    from huggingface_hub.errors import HfHubHTTPError
-
+    refusal: type[Exception] = _hub_utils().HfHubHTTPError
     # The roots of what httpx or requests raise, whichever this huggingface_hub is built on.
-    network_errors = cast("tuple[type[Exception], ...]", (*HfHubHTTPError.__bases__, OSError))
+    network_errors = cast("tuple[type[Exception], ...]", (*refusal.__bases__, OSError))
     while True:
         before = file.seek(0, os.SEEK_END)
         try:
             _get(file, checkpoint, before, progress)
-        except HfHubHTTPError as error:
-            raise _refused(checkpoint, error.response.status_code) from error
+        except refusal as error:
+            status = cast("Any", error).response.status_code
+            raise _refused(checkpoint, status) from error
         except network_errors as error:
             if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
                 raise
