@@ -221,6 +221,15 @@ class TestRequirements:
         declared = base.union(*(modules_in(path) for path in folder.glob("*.txt")))
         assert undeclared(imports, declared, base) == []
 
+    def test_a_robot_gets_the_rest_from_apt(self, repository: Path) -> None:
+        folder = repository / "requirements"
+        rest = modules_in(folder / "base.txt") - modules_in(folder / "robot.txt")
+        keys = {"cv2": "python3-opencv", "PIL": "python3-pil", "yaml": "python3-yaml"}
+        assert rest == set(keys)
+        manifest = (repository / "package.xml").read_text(encoding="utf-8")
+        for key in (*keys.values(), "python3-numpy"):
+            assert f"<exec_depend>{key}</exec_depend>" in manifest
+
     def test_an_extra_must_be_imported_lazily(self, tmp_path: Path) -> None:
         eager = planted(tmp_path, "pictures/render.py", "import pyvista\n")
         assert undeclared(eager, {"pyvista"}, set()) != []
