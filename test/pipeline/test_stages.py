@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,7 @@ from ramp_estimator import MAX_DEPTH, ramp_estimator
 from da_ros.errors import DaRosError, DeviceError, InputError, ParameterError, ShapeError
 from da_ros.params import OUTPUTS, PipelineParams
 from da_ros.pictures.colormap import colorize
-from da_ros.pipeline import DepthPipeline, ImageInput, PackedFrame, Stream
+from da_ros.pipeline import DepthPipeline, DeviceImage, ImageInput, PackedFrame, Stream
 from da_ros.types import Kind, StageTimes
 
 METRIC, RELATIVE = Kind.METRIC_DEPTH, Kind.RELATIVE_INVERSE_DEPTH
@@ -483,6 +483,32 @@ class TestColor:
         end = stream.color_range
         assert abs(middle[0] - near) < 0.2 * abs(end[0] - near)
         assert end != middle
+
+
+class TestDeviceImage:
+    """The path of a GPU, walked with tensors on the CPU: only the upload itself is missing."""
+
+    @pytest.mark.parametrize("kind", [METRIC, RELATIVE])
+    @pytest.mark.parametrize("encoding", ["rgb8", "bgr8"])
+    @pytest.mark.parametrize("values", [{}, {"rotate_180": True}])
+    @pytest.mark.parametrize("d", [(), (-0.2, 0.05, 0.001, -0.001, 0.0)])
+    def test_tensors_give_the_same_messages(
+        self,
+        made: Any,
+        given: Any,
+        kind: Kind,
+        encoding: str,
+        values: dict[str, Any],
+        d: tuple[float, ...],
+    ) -> None:
+        pipeline = made(kind, **values)
+        sent = given(encoding=encoding, d=d)
+        (frame,) = pipeline.decode([sent])
+        uploaded = DeviceImage(torch.from_numpy(frame.image.pixels.copy()), frame.image.bgr)
+        batch = pipeline.prepare([replace(frame, image=uploaded)])
+        assert isinstance(batch.frames[0].image, DeviceImage)
+        found = one(pipeline.pack(pipeline.to_depth(pipeline.infer(batch))))
+        assert bytes_of(found) == bytes_of(one(pipeline.run([sent])))
 
 
 class TestConstruction:
