@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, TypeAlias
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -163,9 +162,17 @@ def _area_with_cv2(plane: NDArray[np.float32], out: NDArray[np.float32]) -> None
 
 
 def _cubic_with_torch(planes: Tensor, size: tuple[int, int]) -> Tensor:
-    if planes.shape[2:] == size:
-        return planes
-    return F.interpolate(planes, size=size, mode="bicubic", align_corners=False)
+    """What F.interpolate does with ``bicubic``, whose float32 places are off on large photos."""
+    for axis, wanted in ((2, size[0]), (3, size[1])):
+        length = planes.shape[axis]
+        if length != wanted:
+            indices, weights = cubic_taps(length, wanted, planes.device)
+            shape = (-1, 1) if axis == 2 else (-1,)
+            resized = planes.index_select(axis, indices[0]) * weights[0].view(shape)
+            for index, weight in zip(indices[1:], weights[1:], strict=True):
+                resized.addcmul_(planes.index_select(axis, index), weight.view(shape))
+            planes = resized
+    return planes
 
 
 def _area_with_torch(planes: Tensor, size: tuple[int, int]) -> Tensor:
@@ -184,6 +191,29 @@ def _normalisation(device: torch.device) -> tuple[Tensor, Tensor]:
     """Gain and offset, (3, 1, 1) each; made once, since an upload waits for the GPU."""
     gain, offset = torch.tensor(GAIN), torch.tensor(OFFSET)
     return gain[:, None, None].to(device), offset[:, None, None].to(device)
+
+
+@lru_cache(maxsize=16)
+def cubic_taps(length: int, wanted: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Which samples make each resized one, and how much of each: Keys' kernel with a = -0.75.
+
+    Args:
+        length: Samples there are.
+        wanted: Samples to make.
+        device: Where they are used.
+
+    Returns:
+        Indices (4, wanted) int64, the border repeated, and weights (4, wanted) float32.
+    """
+    place = (torch.arange(wanted, dtype=torch.float64) + 0.5) * (length / wanted) - 0.5
+    below = place.floor()
+    taps = torch.arange(-1, 3, dtype=torch.float64)[:, None]
+    indices = (below + taps).clamp(0, length - 1).long()
+    t, a = (place - below - taps).abs(), -0.75
+    inner = ((a + 2) * t - (a + 3)) * t * t + 1
+    outer = a * (((t - 5) * t + 8) * t - 4)
+    weights = torch.where(t <= 1, inner, outer)
+    return indices.to(device), weights.to(device, torch.float32)
 
 
 @lru_cache(maxsize=16)
