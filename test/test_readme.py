@@ -107,3 +107,20 @@ class TestCaller:
         )
         assert result.returncode == 2
         assert "sudo apt install python3-venv" in result.stderr.splitlines()[-1]
+
+    @pytest.mark.slow
+    def test_no_network_is_one_clear_line(self, repository: Path, tmp_path: Path) -> None:
+        unreachable = {
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_FIND_LINKS": "",
+            "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+            "PIP_RETRIES": "0",
+        }
+        environment = os.environ | unreachable | {"DA_ROS_VENV": str(tmp_path / "venv")}
+        command = ["bash", str(repository / "scripts" / "demo.sh"), str(tmp_path / "out")]
+        result = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 2
+        last = result.stderr.splitlines()[-1]
+        assert "could not install build tools: is the package index reachable" in last
