@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from da_ros.cli.options import DEVICE, MODEL, PRECISION, SIZE, VARIANT, created, load_estimator
-from da_ros.params import EVALUATION_CAP
+from da_ros.params import DEMO_FRAMES, DEMO_HEIGHT, DEMO_WIDTH, EVALUATION_CAP
 
 HELP = """Render a short sequence with known depth, run the model on it, compare.
 
@@ -22,9 +22,9 @@ Needs no download and no ROS. Writes a bag as a robot would record it, the same 
 
 OUT = typer.Option(Path("da_ros_demo"), "-o", "--out", help="Folder for what is made.")
 SEED = typer.Option(1, "--seed", help="Another number is another scene.")
-FRAMES = typer.Option(8, "--frames", min=1, max=1000, help="Length of the sequence.")
-WIDTH = typer.Option(640, "--width", min=64, max=4096, help="Of the pictures [px].")
-HEIGHT = typer.Option(480, "--height", min=64, max=4096, help="Of the pictures [px].")
+FRAMES = typer.Option(DEMO_FRAMES, "--frames", min=1, max=1000, help="Length of the sequence.")
+WIDTH = typer.Option(DEMO_WIDTH, "--width", min=64, max=4096, help="Of the pictures [px].")
+HEIGHT = typer.Option(DEMO_HEIGHT, "--height", min=64, max=4096, help="Of the pictures [px].")
 
 
 def register(app: typer.Typer) -> None:
@@ -48,10 +48,11 @@ def _demo(
 
     from da_ros.offline.demo import KnownSequence, demo_figures, run_demo
     from da_ros.offline.words import describe_model
-    from da_ros.training.scenes import render_sequence
 
     estimator = load_estimator(model, variant, device, precision, size)
     created(out)
+    from da_ros.training.scenes import render_sequence
+
     typer.echo(f"rendering {frames} frames of {width} x {height} px ...", err=True)
     scene = render_sequence(seed, frames, height, width)
     sequence = KnownSequence(np.asarray(scene.rgb), np.asarray(scene.depth), scene.camera)

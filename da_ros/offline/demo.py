@@ -201,7 +201,7 @@ def _write_pictures(
     Image.fromarray(sheet).save(result.files["sheet"])
     first = scored[0]
     assert first.prediction is not None
-    views = []
+    views, framing = [], None
     for name, depth in (
         ("true", first.sample.depth),
         # The truth also says where the sky is: no fit of a scale does.
@@ -211,7 +211,9 @@ def _write_pictures(
         points = _points(depth, sequence.camera)
         comment = f"da_ros demo, metres, {name}, scaled with the truth"
         write_ply(result.files[f"cloud, {name}"], points, first.sample.rgb, comment)
-        views.append(Figure(render_cloud(points, first.sample.rgb), name))
+        framing = points if framing is None else framing
+        view = render_cloud(points, first.sample.rgb, framed_by=framing)
+        views.append(Figure(view, name))
     result.files["page"] = out / "index.html"
     sections = [
         Section("Against the true depth", facts=demo_figures(result)),

@@ -198,7 +198,7 @@ class _Writer:
         unit = "metres" if metric else "nominal, for viewing only: not metres"
         path = self._file(name)
         count = write_ply(path, points, rgb if cloud.color else None, f"da_ros, {unit}")
-        thinned = f", every {stride}. row and column" if stride > 1 else ""
+        thinned = f" (stride {stride})" if stride > 1 else ""
         self.result.facts["cloud"] = f"{count} points{thinned}, {unit}"
         _keep(
             self.result,

@@ -29,6 +29,12 @@ IMAGE_FOV_DEG = 60.0
 IMAGE_POINTS = 1_000_000
 """A photo's cloud takes every n-th row and column so that it has no more points than this."""
 
+DEMO_FRAMES = 6
+"""Length of the sequence that ``da_ros demo`` renders."""
+
+DEMO_WIDTH, DEMO_HEIGHT = 480, 360
+"""Size of its pictures [px]: rendering is what takes the time."""
+
 EVALUATION_CAP = 80.0
 """Truth from here on is not scored by ``da_ros eval`` [m]."""
 

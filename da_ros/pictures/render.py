@@ -23,6 +23,7 @@ def render_cloud(
     pitch_deg: float = 15.0,
     width: int = 640,
     height: int = 480,
+    framed_by: Points | None = None,
 ) -> ByteImage:
     """Draw a cloud from a camera that circles around the cloud's middle.
 
@@ -35,6 +36,7 @@ def render_cloud(
         pitch_deg: Turn about the horizontal axis; positive looks from above.
         width: Of the picture [px].
         height: Of the picture [px].
+        framed_by: Points to aim at instead, (..., 3), so that two clouds are seen from one place.
 
     Returns:
         RGB, (height, width, 3) uint8; only background if no point is finite.
@@ -46,21 +48,26 @@ def render_cloud(
         raise ShapeError(
             f"cloud: expected points and colours (..., 3), got {points.shape} and {rgb.shape}"
         )
-    flat = points.reshape(-1, 3).astype(np.float64)
-    keep = np.isfinite(flat).all(axis=1)
+    flat = _finite(points)
+    frame = flat if framed_by is None else _finite(framed_by)
     picture = np.full((height, width, 3), BACKGROUND, np.uint8)
-    if keep.any():
-        turned, focal = _turned(flat[keep], yaw_deg, pitch_deg, width, height)
-        _splat(picture, turned, rgb.reshape(-1, 3)[keep], focal)
+    if len(flat) and len(frame):
+        rotation, middle, distance = _stand(frame, yaw_deg, pitch_deg)
+        focal = _focal(_seen(frame, rotation, middle, distance), width, height)
+        colors = rgb.reshape(-1, 3)[np.isfinite(points.reshape(-1, 3)).all(axis=1)]
+        _splat(picture, _seen(flat, rotation, middle, distance), colors, focal)
     return picture
 
 
-def _turned(
-    points: Points, yaw_deg: float, pitch_deg: float, width: int, height: int
-) -> tuple[Points, float]:
-    """Points in the turned camera's frame, (N, 3), and its focal length [px]."""
+def _finite(points: Points) -> Points:
+    """The finite ones, (N, 3) float64."""
+    flat = points.reshape(-1, 3).astype(np.float64)
+    return flat[np.isfinite(flat).all(axis=1)]
+
+
+def _stand(points: Points, yaw_deg: float, pitch_deg: float) -> tuple[Points, Points, float]:
+    """Where the camera stands: its turn (3, 3), what it looks at, and how far away [m]."""
     low, high = np.percentile(points, [2.0, 98.0], axis=0)
-    middle = (low + high) / 2.0
     radius = float(np.linalg.norm(high - low)) / 2.0 or 1.0
     yaw, pitch = math.radians(yaw_deg), math.radians(pitch_deg)
     about_y = np.array(
@@ -69,11 +76,20 @@ def _turned(
     about_x = np.array(
         [[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]]
     )
-    turned: Points = (points - middle) @ (about_x @ about_y).T
-    distance = 1.8 * radius
+    return about_x @ about_y, (low + high) / 2.0, 1.8 * radius
+
+
+def _seen(points: Points, rotation: Points, middle: Points, distance: float) -> Points:
+    """Points in the frame of the camera that circles, (N, 3)."""
+    turned: Points = (points - middle) @ rotation.T
     turned[:, 2] += distance
-    reach = np.percentile(np.abs(turned[:, :2] / turned[:, 2:]), 99.0, axis=0)
-    return turned, 0.46 * float(np.min(np.array([width, height]) / np.maximum(reach, 1e-6)))
+    return turned
+
+
+def _focal(points: Points, width: int, height: int) -> float:
+    """Focal length that fits nearly all points into the picture [px]."""
+    reach = np.percentile(np.abs(points[:, :2] / points[:, 2:]), 99.0, axis=0)
+    return 0.46 * float(np.min(np.array([width, height]) / np.maximum(reach, 1e-6)))
 
 
 def _splat(picture: ByteImage, points: Points, rgb: ByteImage, focal: float) -> None:

@@ -77,7 +77,7 @@ class TestImage:
     ) -> None:
         path = photo(tmp_path / "a.png", 1600, 1200)
         assert main(["image", str(path), *words]) == 0
-        assert "every 2. row and column" in capsys.readouterr().out
+        assert "(stride 2)" in capsys.readouterr().out
         assert len(ply_points(tmp_path / "out" / "a_nominal_points.ply")) <= 800 * 600
 
     def test_names_that_clash_are_kept_apart(self, tmp_path: Path, words: list[str]) -> None:

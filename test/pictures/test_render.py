@@ -65,6 +65,18 @@ class TestRenderCloud:
         assert (inside == RED).all()
         assert len(rows) > 0.75 * 300 * 300
 
+    def test_framed_by_another_cloud(self) -> None:
+        """A wall at twice the distance looks half as large, if it is seen from the same place."""
+        near, rgb = wall(3.0, RED)
+        far, _ = wall(6.0, RED)
+        view = {"yaw_deg": 0.0, "pitch_deg": 0.0}
+        alone = render_cloud(far, rgb, **view)
+        together = render_cloud(far, rgb, **view, framed_by=near)
+        assert np.array_equal(
+            render_cloud(near, rgb, **view, framed_by=near), render_cloud(near, rgb, **view)
+        )
+        assert (together == RED).all(axis=-1).sum() < 0.7 * (alone == RED).all(axis=-1).sum()
+
     def test_no_finite_point_is_all_background(self) -> None:
         picture = render_cloud(np.full((4, 3), np.nan), np.zeros((4, 3), np.uint8))
         assert (picture == BACKGROUND).all()
