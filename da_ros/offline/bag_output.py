@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,8 @@ DEFAULT_STORAGE = "mcap"
 
 # Version 9 spells QoS in a way that Humble's reader does not know; Jazzy and Kilted read both.
 _VERSION: Literal[8] = 8
+
+_DISK_FAULTS = (OSError, sqlite3.Error)  # sqlite has its own word for a full disk
 
 _FOREVER = QosTime(9223372036, 854775807)  # RMW_DURATION_INFINITE
 PUBLISHED_QOS = Qos(
@@ -100,21 +103,24 @@ class BagOutput:
                 self._publish()
             else:
                 self._open().__exit__(kind, error, trace)
-        except OSError as failure:
+        except _DISK_FAULTS as failure:
             raise BagError(f"cannot write {self.path}: {failure}") from failure
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def copy_connection(self, source: Connection) -> Connection:
         """Add a topic of another bag: same type, definition, hash, QoS."""
-        extra = source.ext
+        extra, writer = source.ext, self._open()
         assert isinstance(extra, ConnectionExtRosbag2)
+        for known in writer.connections:
+            # Merged files may hold a topic twice over; a bag holds it once.
+            if (known.topic, known.msgtype, known.ext) == (source.topic, source.msgtype, extra):
+                return known
         text, digest = source.msgdef.data, source.digest
         if not text and source.msgtype in typestore().fielddefs:
             text, digest = definition(source.msgtype)  # as recorded before Iron: not at all
         if not digest and source.msgtype in typestore().fielddefs:
             digest = typestore().hash_rihs01(source.msgtype)  # a lone .mcap does not say
-        writer = self._open()
         connection = writer.add_connection(
             source.topic,
             source.msgtype,
@@ -144,7 +150,7 @@ class BagOutput:
         """
         try:
             self._open().write(connection, timestamp, raw)
-        except OSError as error:
+        except _DISK_FAULTS as error:
             raise BagError(f"cannot write {self.path}: {error}") from error
 
     def _open(self) -> Writer:
