@@ -134,19 +134,20 @@ def _receive(file: BinaryIO, checkpoint: Checkpoint, progress: bool) -> None:
 
 def _was_tried_again(error: Exception) -> bool:
     """Whether ``http_get`` of every version has itself tried five times more before it gave up."""
-    return any(kind in type(error).__name__ for kind in ("Timeout", "ConnectError"))
+    return any(
+        kind in type(error).__name__ for kind in ("Timeout", "ConnectError", "ConnectionError")
+    )
 
 
 def _get(file: BinaryIO, checkpoint: Checkpoint, start: int, progress: bool) -> None:
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import http_get
+    from huggingface_hub import constants, file_download
 
     if constants.HF_HUB_OFFLINE:
         raise WeightsError(
             "download", f"HF_HUB_OFFLINE is set: unset it, {another_way(checkpoint)}"
         )
-    with _bar_shown(progress), _small_chunks(constants):
-        http_get(
+    with _bar_shown(progress), _small_chunks(constants, file_download):
+        file_download.http_get(
             download_url(checkpoint),
             file,
             resume_size=start,
@@ -178,13 +179,17 @@ def _bar_shown(shown: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _small_chunks(constants: Any) -> Iterator[None]:
-    usual = constants.DOWNLOAD_CHUNK_SIZE
-    constants.DOWNLOAD_CHUNK_SIZE = CHUNK_BYTES
+def _small_chunks(*modules: Any) -> Iterator[None]:
+    """Write often; versions differ in which of the modules has the size."""
+    having = [module for module in modules if hasattr(module, "DOWNLOAD_CHUNK_SIZE")]
+    usual = [module.DOWNLOAD_CHUNK_SIZE for module in having]
+    for module in having:
+        module.DOWNLOAD_CHUNK_SIZE = CHUNK_BYTES
     try:
         yield
     finally:
-        constants.DOWNLOAD_CHUNK_SIZE = usual
+        for module, size in zip(having, usual, strict=True):
+            module.DOWNLOAD_CHUNK_SIZE = size
 
 
 def _hub_utils() -> Any:

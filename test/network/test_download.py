@@ -225,7 +225,7 @@ class TestCut:
         machine.hub.stall_at = CHUNK
         done = machine.fetch()
         assert done.returncode == 2
-        assert f"the connection to {machine.hub.url}{PATH} stalled (ReadTimeout" in done.stderr
+        assert f"the connection to {machine.hub.url}{PATH} stalled (" in done.stderr
         assert "check the network and try again" in done.stderr
         assert not machine.target.exists()
 
@@ -307,7 +307,7 @@ class TestRefused:
         done = machine.fetch()
         assert done.returncode == 2
         assert "the connection to http://127.0.0.1:9/org/Small" in done.stderr
-        assert "failed (ConnectError" in done.stderr
+        assert re.search(r"failed \(Connect(ion)?Error", done.stderr)
         assert machine.nothing_was_kept()
 
 
