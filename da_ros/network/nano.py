@@ -1,0 +1,235 @@
+"""nano: a small convolutional depth network of our own, made for demos, tests and tiny machines.
+
+An EfficientNet-Lite0 encoder (Tan & Le 2019; the Lite variant has ReLU6 and no squeeze-and-excite), two
+transformer blocks over the 1/32 grid so that every pixel sees the whole picture, and a
+convolutional decoder up to half of the input. Normalisation layers exist only while training; what is
+shipped is plain convolutions, with their batch norms folded in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from da_ros.network.spec import NanoSpec
+
+
+@dataclass(frozen=True)
+class BlockSpec:
+    """One inverted residual block of the encoder.
+
+    Attributes:
+        inputs: Channels in.
+        outputs: Channels out.
+        kernel: Side of the depthwise kernel [px].
+        stride: 1 or 2.
+        expand: Hidden channels per channel in.
+    """
+
+    inputs: int
+    outputs: int
+    kernel: int
+    stride: int
+    expand: int
+
+
+def _stage(inputs: int, outputs: int, kernel: int, stride: int, expand: int, repeats: int) -> list[BlockSpec]:
+    first = BlockSpec(inputs, outputs, kernel, stride, expand)
+    return [first] + [BlockSpec(outputs, outputs, kernel, 1, expand)] * (repeats - 1)
+
+
+STEM_CHANNELS = 32
+ENCODER_BLOCKS: tuple[BlockSpec, ...] = tuple(
+    _stage(32, 16, 3, 1, 1, 1)
+    + _stage(16, 24, 3, 2, 6, 2)
+    + _stage(24, 40, 5, 2, 6, 2)
+    + _stage(40, 80, 3, 2, 6, 3)
+    + _stage(80, 112, 5, 1, 6, 3)
+    + _stage(112, 192, 5, 2, 6, 4)
+    + _stage(192, 320, 3, 1, 6, 1)
+)
+# The last block of each resolution: 1/2, 1/4, 1/8, 1/16, 1/32 of the input.
+TAPS = (0, 2, 4, 10, 15)
+TAP_CHANNELS = tuple(ENCODER_BLOCKS[i].outputs for i in TAPS)
+
+
+class Conv(nn.Module):
+    """A convolution with bias, an optional batch norm while training, and an optional activation.
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        kernel: Side of the kernel [px]; the padding keeps the size at stride 1.
+        stride: 1 or 2.
+        groups: As in torch.
+        activation: ``relu6``, ``relu`` or None.
+        norm: Whether a batch norm stands between convolution and activation.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        activation: str | None = "relu",
+        norm: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=not norm)
+        self.norm = nn.BatchNorm2d(outputs) if norm else None
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        if self.norm is not None:
+            x = self.norm(x)
+        if self.activation == "relu6":
+            return F.relu6(x, inplace=not self.training)
+        return F.relu(x, inplace=not self.training) if self.activation == "relu" else x
+
+
+class InvertedResidual(nn.Module):
+    """Expand, filter per channel, project; with a skip where sizes agree."""
+
+    def __init__(self, spec: BlockSpec) -> None:
+        super().__init__()
+        hidden = spec.inputs * spec.expand
+        self.expand = Conv(spec.inputs, hidden, activation="relu6") if spec.expand > 1 else None
+        self.filter = Conv(hidden, hidden, spec.kernel, spec.stride, hidden, "relu6")
+        self.project = Conv(hidden, spec.outputs, activation=None)
+        self.skip = spec.stride == 1 and spec.inputs == spec.outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.expand(x) if self.expand is not None else x
+        y = self.project(self.filter(y))
+        return x + y if self.skip else y
+
+
+class Encoder(nn.Module):
+    """EfficientNet-Lite0 without its classifier; gives five feature maps, 1/2 to 1/32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = Conv(3, STEM_CHANNELS, 3, 2, activation="relu6")
+        self.blocks = nn.ModuleList(InvertedResidual(spec) for spec in ENCODER_BLOCKS)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x, features = self.stem(x), []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in TAPS:
+                features.append(x)
+        return features
+
+
+class GlobalBlock(nn.Module):
+    """Pre-norm attention and MLP over the coarsest grid, positions from a depthwise convolution."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.position = nn.Conv2d(width, width, 3, padding=1, groups=width)
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.fc1, self.fc2 = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.position(x)
+        batch, width, height, columns = x.shape
+        tokens = x.flatten(2).transpose(1, 2)  # (B, N, width)
+        qkv = self.qkv(self.norm1(tokens)).view(batch, -1, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, N, width / heads)
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        tokens = tokens + self.proj(mixed)
+        tokens = tokens + self.fc2(F.gelu(self.fc1(self.norm2(tokens))))
+        return tokens.transpose(1, 2).reshape(batch, width, height, columns)
+
+
+class Fusion(nn.Module):
+    """Add a finer feature map to the upsampled coarser one and refine the sum."""
+
+    def __init__(self, coarse: int, lateral: int, width: int, norm: bool) -> None:
+        super().__init__()
+        self.narrow = Conv(coarse, width, activation=None, norm=norm)
+        self.lateral = Conv(lateral, width, activation=None, norm=norm)
+        self.refine1 = Conv(width, width, 3, norm=norm)
+        self.refine2 = Conv(width, width, 3, norm=norm)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        up = F.interpolate(
+            self.narrow(coarse), size=fine.shape[-2:], mode="bilinear", align_corners=False
+        )
+        x = F.relu(up + self.lateral(fine))
+        return x + self.refine2(self.refine1(x))
+
+
+class Nano(nn.Module):
+    """Image to relative inverse depth.
+
+    Args:
+        spec: Widths of the decoder.
+        norm: True for training; the shipped network has its batch norms folded (``fold_norms``).
+    """
+
+    def __init__(self, spec: NanoSpec, norm: bool = False) -> None:
+        super().__init__()
+        coarse, *widths = spec.widths
+        self.encoder = Encoder()
+        self.reduce = Conv(TAP_CHANNELS[-1], coarse, activation=None, norm=norm)
+        self.context = nn.Sequential(
+            *(GlobalBlock(coarse, spec.heads) for _ in range(spec.context_blocks))
+        )
+        inputs = (coarse, *widths[:-1])
+        laterals = TAP_CHANNELS[-2::-1]
+        self.fusions = nn.ModuleList(
+            Fusion(i, lateral, w, norm) for i, lateral, w in zip(inputs, laterals, widths)
+        )
+        self.head1 = Conv(widths[-1], widths[-1], 3)
+        self.head2 = nn.Conv2d(widths[-1], 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predict relative inverse depth.
+
+        Args:
+            x: Normalised RGB, (B, 3, h, w), h and w multiples of 32.
+
+        Returns:
+            Relative inverse depth >= 0, (B, h / 2, w / 2) float32; 0 is farthest.
+        """
+        return F.relu(self.raw(x))
+
+    def raw(self, x: Tensor) -> Tensor:
+        """As ``forward``, before the last ReLU: what training needs a gradient of everywhere."""
+        *finer, coarsest = self.encoder(x)
+        y = self.context(self.reduce(coarsest))
+        for fusion, feature in zip(self.fusions, reversed(finer)):
+            y = fusion(y, feature)
+        # The last two convolutions run in float32 at any precision, so that depth shows no terraces.
+        with torch.autocast(x.device.type, enabled=False):
+            out: Tensor = self.head2(self.head1(y.float()))
+        return out[:, 0]
+
+
+def fold_norms(network: Nano) -> Nano:
+    """Fold every batch norm into the convolution before it.
+
+    Args:
+        network: A network made with ``norm=True``; it is left as it was.
+
+    Returns:
+        The same function in evaluation mode, without batch norms.
+    """
+    from copy import deepcopy
+
+    folded = deepcopy(network).eval()
+    for module in folded.modules():
+        if isinstance(module, Conv) and module.norm is not None:
+            module.conv = nn.utils.fuse_conv_bn_eval(module.conv, module.norm)
+            module.norm = None
+    return folded

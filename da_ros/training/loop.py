@@ -1,0 +1,195 @@
+"""The training loop: resumable at any kill, in pieces of any length."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from da_ros.network.nano import Nano
+from da_ros.network.spec import NanoSpec
+from da_ros.training.augment import augment
+from da_ros.training.data import Shards
+from da_ros.training.encoder import load_pretrained
+from da_ros.training.losses import depth_loss
+from da_ros.training.predict import predict
+from da_ros.training.validation import Validation
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training run, kept in its checkpoint.
+
+    Attributes:
+        samples: Pictures drawn until the learning rate is zero.
+        batch: Pictures a step.
+        height: Of the network's input [px].
+        width: [px].
+        encoder_rate: Highest learning rate of the pretrained encoder.
+        decoder_rate: Of the rest.
+        weight_decay: Of AdamW.
+        warm_up: Steps until the highest rate.
+        ema: Share of the old weights that the average keeps a step, at most.
+        seed: Of the draws.
+    """
+
+    samples: int = 60_000
+    batch: int = 16
+    height: int = 192
+    width: int = 256
+    encoder_rate: float = 2e-4
+    decoder_rate: float = 1.5e-3
+    weight_decay: float = 0.02
+    warm_up: int = 150
+    ema: float = 0.998
+    seed: int = 1
+
+
+class Trainer:
+    """State of a run: network, average, optimiser, progress.
+
+    Args:
+        folder: Of the run: checkpoint.pt, log.jsonl.
+        recipe: For a new run; a run that is there goes on with its own.
+        device: Where it trains.
+    """
+
+    def __init__(self, folder: Path, recipe: Recipe, device: torch.device) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.device = device
+        self.step = 0
+        saved = self._saved()
+        self.recipe = Recipe(**saved["recipe"]) if saved else recipe
+        self.network = Nano(NanoSpec(), norm=True)
+        if not saved:
+            torch.manual_seed(self.recipe.seed)
+            self.network = Nano(NanoSpec(), norm=True)
+            load_pretrained(self.network.encoder)
+        self.network.to(device, memory_format=torch.channels_last)
+        self.average = deepcopy(self.network).eval().requires_grad_(False)
+        self.optimiser = self._optimiser()
+        if saved:
+            self._restore(saved)
+
+    @property
+    def done(self) -> bool:
+        """Whether all samples of the recipe were drawn."""
+        return self.step * self.recipe.batch >= self.recipe.samples
+
+    def train(self, shards: Shards, seconds: float, validation: Validation, every: int = 250) -> None:
+        """Go on for some time, or to the end.
+
+        Args:
+            shards: What to draw from; looked at again now and then for new ones.
+            seconds: Stop and save after this long.
+            validation: Held-out scenes to log figures on.
+            every: Steps between log lines and checkpoints.
+        """
+        start, losses = time.monotonic(), []
+        while not self.done and time.monotonic() - start < seconds:
+            losses.append(self._advance(shards))
+            if self.step % every == 0:
+                shards.refresh()
+                self._log(losses, len(shards), validation)
+                losses = []
+                self.save()
+        self._log(losses, len(shards), validation)
+        self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint in one move, so that a kill leaves the old or the new one."""
+        state = {
+            "recipe": asdict(self.recipe),
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+        unfinished = self.folder / "checkpoint.part"
+        torch.save(state, unfinished)
+        unfinished.replace(self.folder / "checkpoint.pt")
+
+    def _saved(self) -> dict[str, Any] | None:
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return None
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return state
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        self.network.load_state_dict(saved["network"])
+        self.average.load_state_dict(saved["average"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.step = saved["step"]
+
+    def _optimiser(self) -> torch.optim.AdamW:
+        encoder = list(self.network.encoder.parameters())
+        known = {id(p) for p in encoder}
+        rest = [p for p in self.network.parameters() if id(p) not in known]
+        groups = [{"params": encoder}, {"params": rest}]
+        return torch.optim.AdamW(groups, lr=1e-4, weight_decay=self.recipe.weight_decay)
+
+    def _rates(self) -> tuple[float, float]:
+        """Learning rates of this step: linear warm-up, then a half cosine to zero."""
+        r = self.recipe
+        progress = min(1.0, self.step * r.batch / r.samples)
+        factor = min(1.0, (self.step + 1) / r.warm_up) * 0.5 * (1 + math.cos(math.pi * progress))
+        return r.encoder_rate * factor, r.decoder_rate * factor
+
+    def _advance(self, shards: Shards) -> float:
+        """One step; its chance follows from the seed and the step alone, so a resumed run is the same."""
+        r = self.recipe
+        rng = np.random.default_rng((r.seed, self.step))
+        generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
+        rgb, inverse = (t.to(self.device) for t in shards.batch(r.batch, rng))
+        x, truth = augment(rgb, inverse, r.height, r.width, generator)
+        for group, rate in zip(self.optimiser.param_groups, self._rates()):
+            group["lr"] = rate
+        predicted = predict(self.network.train(), x)
+        loss = depth_loss(predicted, truth)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        self._follow()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the average a little towards the network."""
+        keep = min(self.recipe.ema, self.step / (self.step + 20))
+        for mean, now in zip(self.average.state_dict().values(), self.network.state_dict().values()):
+            if mean.dtype.is_floating_point:
+                mean.lerp_(now, 1 - keep)
+            else:
+                mean.copy_(now)
+
+    def _log(self, losses: list[float], scenes: int, validation: Validation) -> None:
+        figures = validation.figures(self.average)
+        row = {
+            "step": self.step,
+            "samples": self.step * self.recipe.batch,
+            "scenes": scenes,
+            "loss": float(np.mean(losses)) if losses else None,
+            **figures,
+        }
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)
+
+
+def read_log(folder: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a run's log."""
+    for line in (folder / "log.jsonl").read_text().splitlines():
+        yield json.loads(line)

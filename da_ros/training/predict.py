@@ -1,0 +1,30 @@
+"""The network as training and validation call it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from da_ros.network.nano import Nano
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+def predict(network: Nano, x: Tensor) -> Tensor:
+    """Raw inverse depth at the size of the picture.
+
+    Args:
+        network: In training or evaluation mode.
+        x: (B, 3, H, W) in [0, 1].
+
+    Returns:
+        (B, H, W) float32, before the last ReLU.
+    """
+    mean = torch.tensor(MEAN, device=x.device).view(1, 3, 1, 1)
+    std = torch.tensor(STD, device=x.device).view(1, 3, 1, 1)
+    x = ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(x.device.type, torch.bfloat16):
+        out = network.raw(x)
+    return F.interpolate(out.float()[:, None], size=x.shape[-2:], mode="bilinear", align_corners=False)[:, 0]

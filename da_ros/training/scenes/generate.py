@@ -1,0 +1,114 @@
+"""Random scenes by seed: the same seed gives the same scene on every machine."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from da_ros.training.scenes import indoor, outdoor
+from da_ros.training.scenes.builder import Builder, Scene
+from da_ros.training.scenes.render import Rendered, pixel_rays, render, trace
+from da_ros.training.scenes.sensor import photograph
+from da_ros.training.scenes.tensors import SceneTensors, stack
+from da_ros.training.scenes.textures import PROCEDURAL, Atlas
+
+FAMILIES = {**indoor.FAMILIES, **outdoor.FAMILIES}
+OUTDOOR = frozenset(outdoor.FAMILIES)
+CLOSEST = 0.2  # [m] nothing stands nearer to the camera
+LOOK = (24, 32)
+
+
+@dataclass(frozen=True, eq=False)
+class SceneBatch:
+    """Pictures with their truth.
+
+    Attributes:
+        rgb: (B, H, W, 3) uint8.
+        depth: (B, H, W) float32 [m], +Inf is sky.
+        scenes: What was rendered.
+    """
+
+    rgb: Tensor
+    depth: Tensor
+    scenes: list[Scene]
+
+
+def write_scene(seed: int, family: str | None = None, textures: int = PROCEDURAL) -> Scene:
+    """Write one scene.
+
+    Args:
+        seed: Every number of the scene follows from it.
+        family: One of FAMILIES, or None to draw one by weight.
+        textures: How many textures the atlas has.
+
+    Returns:
+        The scene.
+    """
+    rng = random.Random(seed)
+    names = list(FAMILIES)
+    drawn = rng.choices(names, [FAMILIES[n][1] for n in names])[0]
+    name = family or drawn
+    builder = Builder(rng, textures, outdoor=name in OUTDOOR)
+    FAMILIES[name][0](builder)
+    return builder.scene(name)
+
+
+def worth_seeing(scenes: SceneTensors, compiled: bool = False) -> Tensor:
+    """Which scenes show several things, none of them in the camera's face, (B,) bool."""
+    height, width = LOOK
+    depth, index = trace(scenes, pixel_rays(scenes, height, width), compiled)
+    kinds = torch.sort(index, dim=1).values
+    same = (kinds[:, 1:] == kinds[:, :-1]).float().mean(1)  # 1 - (different things / pixels)
+    largest = torch.stack([(index == index.gather(1, pick)).float().mean(1) for pick in _picks(index)]).amax(0)
+    enough = (1 - same) * index.shape[1] >= 5
+    return enough & (depth.amin(1) > CLOSEST) & (largest < 0.85)
+
+
+def _picks(index: Tensor) -> list[Tensor]:
+    """A few places to ask which thing covers most of the picture."""
+    count = index.shape[1]
+    places = [int(count * f) for f in (0.13, 0.29, 0.42, 0.5, 0.61, 0.77, 0.9)]
+    return [torch.full((len(index), 1), p, dtype=torch.int64, device=index.device) for p in places]
+
+
+def generate(
+    seeds: Sequence[int],
+    atlas: Atlas,
+    height: int,
+    width: int,
+    supersample: int = 2,
+    family: str | None = None,
+) -> SceneBatch:
+    """Write, look at and render scenes; a scene that shows nothing is written anew.
+
+    Args:
+        seeds: One a picture; a rewritten scene uses seed + 1,000,000,007 k.
+        atlas: Textures, on the device that renders.
+        height: [px].
+        width: [px].
+        supersample: As in ``render``.
+        family: One of FAMILIES for all, or None.
+
+    Returns:
+        The batch, on the atlas' device.
+    """
+    device = atlas.texels.device
+    scenes = [_good_scene(seed, atlas, family) for seed in seeds]
+    rendered: Rendered = render(stack(scenes, device), atlas, height, width, supersample)
+    pictures = [
+        photograph(rendered.radiance[i : i + 1], torch.Generator(device).manual_seed(seed))
+        for i, seed in enumerate(seeds)
+    ]
+    return SceneBatch(torch.cat(pictures), rendered.depth, scenes)
+
+
+def _good_scene(seed: int, atlas: Atlas, family: str | None) -> Scene:
+    for attempt in range(30):
+        scene = write_scene(seed + 1_000_000_007 * attempt, family, len(atlas))
+        if bool(worth_seeing(stack([scene], atlas.texels.device))[0]):
+            break
+    return scene
