@@ -98,7 +98,8 @@ def convert_photos(
         try:
             yield _convert(path, target, pipeline, choice, most_points)
         except DaRosError as error:
-            yield PhotoResult(path, target.name, error=" ".join(str(error).split()))
+            reason = " ".join(str(error).split()).removeprefix(f"{path}: ")
+            yield PhotoResult(path, target.name, error=reason)
 
 
 def depth_of(photo: Photo, camera: PinholeCamera, pipeline: DepthPipeline) -> DepthFrame:

@@ -19,9 +19,6 @@ METRES = "depth [m]"
 RELATIVE = "inverse depth (relative)"
 """Unit line of a relative model's own output: larger is nearer, no unit."""
 
-NOMINAL = "nominal m, for viewing only"
-"""Unit line of the nominal view: metre-like numbers that are not metres."""
-
 
 def picture_with_bar(
     values: FloatImage,
@@ -76,7 +73,7 @@ def scale_bar(
     Returns:
         RGB, (height, W, 3) uint8; W follows the text.
     """
-    size = int(np.clip(height / 28, 11, 26))
+    size = max(11, height // 28)  # legible also where a large picture is shown small
     entries = [LEGEND[name] for name in legend]
     width = 2 * size + max(
         text_size(unit, size)[0],
