@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -97,6 +99,19 @@ def choose_precision(device: torch.device, name: str) -> torch.dtype:
     if name == "fp16" and device.type == "cpu":
         raise ParameterError("precision fp16 on a CPU is slower than fp32; use auto, bf16 or fp32")
     return PRECISIONS[name]
+
+
+@contextmanager
+def exact_float32(device: torch.device) -> Iterator[None]:
+    """Compute float32 convolutions in float32, which cuDNN by default does not (TF32)."""
+    before = torch.backends.cudnn.allow_tf32
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        if device.type == "cuda":
+            torch.backends.cudnn.allow_tf32 = before
 
 
 def _cuda_device(index: int) -> torch.device:

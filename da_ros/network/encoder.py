@@ -90,17 +90,21 @@ class DinoV2(nn.Module):
             (1, 1 + rows * columns, dim), the class token's first, in the parameters' precision.
         """
         size = (rows, columns)
+        if torch.compiler.is_compiling():  # a compiler folds it, and cannot follow a cache
+            return self._interpolated(*size)
         if size not in self._positions:
             free = [known for known in self._positions if known not in self._captured]
             if len(free) >= POSITION_CACHE_SIZE:
                 del self._positions[free[0]]
             with torch.inference_mode(mode=False), torch.no_grad():
-                self._positions[size] = interpolate_positions(
-                    self.pos_embed, rows, columns, self.spec.grid, self.position_rule
-                )
+                self._positions[size] = self._interpolated(*size)
         if self.pos_embed.is_cuda and torch.cuda.is_current_stream_capturing():
             self._captured.add(size)  # a CUDA graph remembers the address: never free it
         return self._positions[size]
+
+    def _interpolated(self, rows: int, columns: int) -> Tensor:
+        grid, rule = self.spec.grid, self.position_rule
+        return interpolate_positions(self.pos_embed, rows, columns, grid, rule)
 
     def fold_scales(self) -> None:
         """Fold every LayerScale into the layer before it."""

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from da_ros.errors import DeviceError, ShapeError
-from da_ros.network.device import choose_device, choose_precision
+from da_ros.network.device import choose_device, choose_precision, exact_float32
 from da_ros.network.graphs import GraphedNetwork
 from da_ros.network.preprocess import network_size, prepare
 from da_ros.types import Prediction
@@ -192,9 +192,10 @@ class DepthEstimator:
     @torch.inference_mode()
     def _forward(self, batch: Tensor) -> Tensor:
         cast_inside = self._autocast and self.precision is not torch.float32
-        with torch.autocast(
+        casting = torch.autocast(
             self.device.type, dtype=self.precision, enabled=cast_inside, cache_enabled=False
-        ):
+        )
+        with exact_float32(self.device), casting:
             return cast("Tensor", self._call(batch)).float()
 
     def _attempt(self, batch: Tensor) -> Tensor | None:

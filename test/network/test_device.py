@@ -11,6 +11,7 @@ from da_ros.network.device import (
     choose_device,
     choose_precision,
     cpu_features,
+    exact_float32,
     features_of,
 )
 
@@ -111,3 +112,17 @@ class TestChoosePrecision:
     def test_other_names_are_refused(self):
         with pytest.raises(ParameterError, match="precision 'int8': expected auto, fp32"):
             choose_precision(CPU, "int8")
+
+
+class TestExactFloat32:
+    @pytest.mark.parametrize("before", [False, True])
+    def test_turns_tf32_off_for_a_while(self, monkeypatch, before):
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", before)
+        with exact_float32(torch.device("cuda")):
+            assert not torch.backends.cudnn.allow_tf32
+        assert torch.backends.cudnn.allow_tf32 is before
+
+    def test_leaves_a_cpu_alone(self):
+        before = torch.backends.cudnn.allow_tf32
+        with exact_float32(CPU):
+            assert torch.backends.cudnn.allow_tf32 is before

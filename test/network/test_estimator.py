@@ -1,0 +1,274 @@
+"""The facade: loading, sizes, predictions, memory, closing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scaled_weights import scaled_state
+from torch import nn
+
+from da_ros.errors import DeviceError, ParameterError, ShapeError, WeightsError
+from da_ros.network.build import build_network
+from da_ros.network.depth_anything import UNUSED_KEYS
+from da_ros.network.estimator import DepthEstimator
+from da_ros.network.spec import DepthAnythingSpec, DinoV2Spec, DptSpec
+from da_ros.network.variants import get_variant
+from da_ros.params import ModelParams
+from da_ros.types import Kind, ModelInfo
+
+CPU = torch.device("cpu")
+
+TINY = replace(
+    get_variant("v2-small"),
+    name="tiny",
+    architecture=DepthAnythingSpec(
+        DinoV2Spec(dim=32, depth=4, heads=2), DptSpec(16, (8, 8, 16, 16))
+    ),
+    taps=(0, 1, 2, 3),
+)
+
+
+def info_of(variant) -> ModelInfo:
+    return ModelInfo(variant.name, "0" * 64, verified=False, kind=variant.kind)
+
+
+def estimator(variant=TINY, network=None, precision=torch.float32, **options) -> DepthEstimator:
+    torch.manual_seed(0)
+    network = network or build_network(variant)
+    return DepthEstimator(network, info_of(variant), variant, CPU, precision, **options)
+
+
+def images(count=1, height=60, width=80) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def weights_file(tmp_path_factory):
+    """A small relative model's file, of unknown hash."""
+    path = tmp_path_factory.mktemp("weights") / "mine.pth"
+    torch.save(scaled_state(get_variant("v2-small"), seed=9), path)
+    return path
+
+
+class Hungry(nn.Module):
+    """Runs out of memory beyond a number of pixels, as an allocator says it."""
+
+    def __init__(self, limit: int, error: type[Exception] | Exception) -> None:
+        super().__init__()
+        self.limit, self.error = limit, error
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[0] * x.shape[2] * x.shape[3] > self.limit:
+            raise self.error
+        return x.mean(1)
+
+
+class TestNetworkSize:
+    def test_follows_the_variant(self):
+        assert estimator().network_size(480, 640) == (518, 686)
+        assert estimator(get_variant("nano")).network_size(480, 640) == (256, 352)
+
+    def test_follows_the_input_size(self):
+        assert estimator(input_size=252).network_size(480, 640) == (252, 336)
+        assert estimator(input_size=0).network_size(480, 640) == (518, 686)
+
+
+class TestEstimate:
+    @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+    @pytest.mark.parametrize(
+        ("name", "grid"), [("tiny", (70, 98)), ("nano", (48, 48))], ids=["tiny", "nano"]
+    )
+    def test_predicts_on_the_networks_grid(self, name, grid, precision):
+        variant = TINY if name == "tiny" else get_variant("nano")
+        made = estimator(variant, precision=precision, input_size=70)
+        prediction = made.estimate(images(count=2))
+        assert prediction.values.shape == (2, *grid)
+        assert prediction.values.dtype is torch.float32
+        assert prediction.kind is Kind.RELATIVE_INVERSE_DEPTH
+        assert prediction.model is made.info
+        assert bool(torch.isfinite(prediction.values).all())
+
+    def test_each_image_of_a_batch_stands_alone(self):
+        made, pair = estimator(input_size=70), images(count=2)
+        together = made.estimate(pair).values
+        for one in range(2):
+            alone = made.estimate(pair[one : one + 1]).values[0]
+            torch.testing.assert_close(together[one], alone, rtol=1e-4, atol=1e-5)
+
+    def test_the_result_may_be_changed_in_place(self):
+        made, given = estimator(input_size=70), images()
+        first = made.estimate(given).values
+        kept = first.clone()
+        first.mul_(2.0)
+        assert torch.equal(made.estimate(given).values, kept)
+
+    def test_bgr_is_the_same_picture(self):
+        made, rgb = estimator(input_size=70), images()
+        swapped = np.ascontiguousarray(rgb[..., ::-1])
+        expected = made.estimate(rgb).values
+        assert torch.equal(made.estimate(swapped, bgr=True).values, expected)
+
+    @pytest.mark.slow
+    def test_compiled_computes_the_same(self):
+        expected = estimator(input_size=70).estimate(images()).values
+        made = estimator(input_size=70, compiled=True)
+        made.warm_up(60, 80)
+        torch.testing.assert_close(made.estimate(images()).values, expected, rtol=1e-3, atol=1e-4)
+
+
+class TestPrepare:
+    def test_sizes_may_differ_when_the_network_sees_one(self):
+        mixed = [images(height=60, width=80)[0], images(height=120, width=160)[0]]
+        assert estimator(input_size=70).prepare(mixed).shape == (2, 3, 70, 98)
+
+    def test_refuses_images_of_several_network_sizes(self):
+        mixed = [images(height=60, width=80)[0], images(height=80, width=60)[0]]
+        with pytest.raises(ShapeError, match="one network size expected, got"):
+            estimator(input_size=70).prepare(mixed)
+
+    def test_refuses_what_is_no_image(self):
+        with pytest.raises(ShapeError, match="expected uint8 images"):
+            estimator().prepare([np.zeros((60, 80), np.uint8)])
+
+    def test_refuses_nothing(self):
+        with pytest.raises(ShapeError, match="at least one image"):
+            estimator().prepare([])
+
+
+class TestMemory:
+    @pytest.mark.parametrize(
+        "error",
+        [
+            torch.cuda.OutOfMemoryError("CUDA out of memory"),
+            MemoryError(),
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1"),
+        ],
+        ids=["cuda", "python", "cpu"],
+    )
+    def test_names_a_size_that_fits(self, error):
+        made = estimator(network=Hungry(70 * 140, error))
+        with pytest.raises(DeviceError, match=r"for 1 image\(s\) of 280x140 .* 1 of 140x70 fits"):
+            made.infer(torch.zeros(1, 3, 140, 280))
+
+    def test_names_one_image_where_a_batch_does_not_fit(self):
+        made = estimator(network=Hungry(140 * 280, MemoryError()))
+        with pytest.raises(DeviceError, match=r"4 image\(s\) of 280x140 px; 1 of 280x140 fits"):
+            made.infer(torch.zeros(4, 3, 140, 280))
+
+    def test_says_so_when_nothing_fits(self):
+        made = estimator(network=Hungry(0, MemoryError()))
+        with pytest.raises(DeviceError, match="nor for any smaller size; free some"):
+            made.infer(torch.zeros(1, 3, 140, 280))
+
+    def test_a_bug_is_not_taken_for_it(self):
+        made = estimator(network=Hungry(0, RuntimeError("shapes differ")))
+        with pytest.raises(RuntimeError, match="shapes differ"):
+            made.infer(torch.zeros(1, 3, 140, 280))
+
+
+class TestWarmUp:
+    def test_runs_the_size_that_frames_will_have(self):
+        seen = []
+        network = Hungry(10**9, MemoryError())
+        network.register_forward_hook(lambda module, given, made: seen.append(given[0].shape))
+        estimator(network=network, input_size=70).warm_up(60, 80, batch=3)
+        assert seen == [(3, 3, 70, 98)]
+
+    def test_runs_out_of_memory_at_once(self):
+        made = estimator(network=Hungry(100, MemoryError()))
+        with pytest.raises(DeviceError, match="not enough memory on cpu"):
+            made.warm_up(60, 80)
+
+
+class TestClose:
+    def test_frees_the_network(self):
+        import gc
+        import weakref
+
+        network = build_network(TINY)
+        alive = weakref.ref(network)
+        made = estimator(network=network)
+        made.estimate(images())
+        del network
+        made.close()
+        gc.collect()
+        assert alive() is None
+
+    def test_nothing_runs_afterwards(self):
+        made = estimator()
+        made.close()
+        made.close()
+        assert made.info.model_id == "tiny"
+        with pytest.raises(DeviceError, match="the estimator of tiny is closed; load it again"):
+            made.estimate(images())
+
+
+class TestLoad:
+    def params(self, **changes) -> ModelParams:
+        return ModelParams(**{"device": "cpu", "precision": "fp32", "input_size": 70, **changes})
+
+    def test_a_file_with_its_variant(self, weights_file):
+        params = self.params(model_variant="metric-indoor-small")
+        made = DepthEstimator.load(weights_file, params)
+        values = made.estimate(images()).values
+        assert made.info.kind is Kind.METRIC_DEPTH
+        assert not made.info.verified
+        assert made.device == CPU
+        assert made.precision is torch.float32
+        assert values.shape == (1, 70, 98)
+        assert 0 < float(values.min()) < float(values.max()) < 20
+
+    def test_the_file_is_what_computes(self, weights_file):
+        variant = get_variant("v2-small")
+        network = build_network(variant)
+        state = scaled_state(variant, seed=9)
+        used = {k: v for k, v in state.items() if not k.startswith(UNUSED_KEYS)}
+        network.load_state_dict(used)
+        params = self.params(model_variant="v2-small", model_path=str(weights_file))
+        prepared = (loaded := DepthEstimator.load(params=params)).prepare(images())
+        with torch.inference_mode():
+            expected = network(prepared)
+        torch.testing.assert_close(loaded.infer(prepared).values, expected, rtol=1e-4, atol=1e-4)
+
+    def test_a_file_without_its_variant_is_refused(self, weights_file):
+        with pytest.raises(WeightsError) as caught:
+            DepthEstimator.load(weights_file, self.params())
+        assert caught.value.fault == "unknown_file"
+
+    def test_a_missing_file_is_refused(self, tmp_path):
+        with pytest.raises(WeightsError) as caught:
+            DepthEstimator.load(tmp_path / "nothing.pth", self.params())
+        assert caught.value.fault == "missing"
+
+    def test_a_wrong_name_lists_the_right_ones(self):
+        with pytest.raises(ParameterError, match="no model is called 'v2-smal'; there are nano"):
+            DepthEstimator.load("v2-smal", self.params())
+
+    def test_a_name_whose_weights_are_not_here(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("DA_ROS_WEIGHTS", str(tmp_path))
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+        with pytest.raises(WeightsError) as caught:
+            DepthEstimator.load("v2-giant", self.params())
+        assert caught.value.fault == "missing"
+
+    def test_the_parameters_name_a_model(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("DA_ROS_WEIGHTS", str(tmp_path))
+        with pytest.raises(ParameterError, match="no model has model_size 'giant'"):
+            DepthEstimator.load(params=self.params(model_size="giant"))
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+    def test_a_missing_gpu_comes_before_the_weights(self):
+        with pytest.raises(DeviceError, match="device cuda"):
+            DepthEstimator.load("v2-small", self.params(device="cuda"))
+
+    def test_threads_are_set(self, weights_file):
+        before = torch.get_num_threads()
+        params = self.params(model_variant="v2-small", cpu_threads=1)
+        try:
+            DepthEstimator.load(weights_file, params)
+            assert torch.get_num_threads() == 1
+        finally:
+            torch.set_num_threads(before)
