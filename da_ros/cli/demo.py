@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from da_ros.cli.options import DEVICE, MODEL, PRECISION, SIZE, VARIANT, created, load_estimator
-from da_ros.params import DEMO_FRAMES, DEMO_HEIGHT, DEMO_WIDTH, EVALUATION_CAP
+from da_ros.params import DEMO_FRAMES, DEMO_HEIGHT, DEMO_SEED, DEMO_WIDTH, EVALUATION_CAP
 
 HELP = """Render a short sequence with known depth, run the model on it, compare.
 
@@ -21,7 +21,7 @@ Needs no download and no ROS. Writes a bag as a robot would record it, the same 
 """
 
 OUT = typer.Option(Path("da_ros_demo"), "-o", "--out", help="Folder for what is made.")
-SEED = typer.Option(1, "--seed", help="Another number is another scene.")
+SEED = typer.Option(DEMO_SEED, "--seed", help="Another number is another scene.")
 FRAMES = typer.Option(DEMO_FRAMES, "--frames", min=1, max=1000, help="Length of the sequence.")
 WIDTH = typer.Option(DEMO_WIDTH, "--width", min=64, max=4096, help="Of the pictures [px].")
 HEIGHT = typer.Option(DEMO_HEIGHT, "--height", min=64, max=4096, help="Of the pictures [px].")

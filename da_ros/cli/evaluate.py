@@ -119,9 +119,9 @@ def _generated(count: int, seed: int) -> Iterator[Sample]:
     from da_ros.training.scenes import render_sequence
 
     for number in range(seed, seed + count):
-        scene = render_sequence(number, 1, *GENERATED_SIZE)
+        scene = render_sequence(number, 1, *GENERATED_SIZE, family=None)
         rgb, depth = np.asarray(scene.rgb)[0], np.asarray(scene.depth)[0]
-        yield Sample(f"generated_{number}", "generated", rgb, depth)
+        yield Sample(f"{scene.scene.family}_{number}", scene.scene.family, rgb, depth)
 
 
 def _scored(

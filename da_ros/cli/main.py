@@ -68,7 +68,7 @@ def build_app() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_top_level)
     for name in COMMANDS:
-        _register(app, name)
+        importlib.import_module(f"da_ros.cli.{name}").register(app)
     return app
 
 
@@ -147,15 +147,6 @@ def _take_debug_flag(words: list[str]) -> bool:
         return False
     words.remove("--debug")
     return True
-
-
-def _register(app: typer.Typer, name: str) -> None:
-    module = f"da_ros.cli.{name}"
-    try:
-        importlib.import_module(module).register(app)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
 
 
 def _top_level(

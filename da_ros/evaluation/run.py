@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from da_ros.errors import InputError
+from da_ros.evaluation.ordering import ordering
 from da_ros.evaluation.protocols import (
     FEWEST_PIXELS,
     Protocol,
@@ -39,6 +40,8 @@ class ImageResult:
         group: Of the sample.
         pixels: How many were valid.
         scores: By method (``METHODS``); empty if the image was not scored.
+        ordering: Share of pixel pairs that the model orders rightly, before any fit (a fit may
+            turn near and far); None if not scored or too few pairs are far enough apart.
         note: Why it was not scored, or what is odd about the fit; empty if nothing.
     """
 
@@ -46,6 +49,7 @@ class ImageResult:
     group: str
     pixels: int
     scores: dict[str, Score] = field(default_factory=dict)
+    ordering: float | None = None
     note: str = ""
 
 
@@ -85,12 +89,14 @@ class Summary:
         groups: By group, in the order of their names.
         over_groups: Mean of the groups' means: every group counts the same.
         over_images: Mean of all images: large groups count more.
+        ordering: Mean of the images' shares of rightly ordered pairs; None if none has one.
         unscored: Images that were not scored.
     """
 
     groups: dict[str, Means]
     over_groups: Means
     over_images: Means
+    ordering: float | None
     unscored: tuple[ImageResult, ...]
 
 
@@ -129,7 +135,9 @@ def evaluate(
         pixels = int(valid.sum())
         if pixels < FEWEST_PIXELS:
             note = f"{pixels} valid pixels, at least {FEWEST_PIXELS} are needed"
-            yield Evaluated(sample, ImageResult(sample.name, sample.group, pixels, {}, note), None)
+            yield Evaluated(
+                sample, ImageResult(sample.name, sample.group, pixels, note=note), None
+            )
             continue
         yield _evaluated(sample, valid, predict(sample.rgb), kind, protocol, cap)
 
@@ -167,11 +175,13 @@ def summarize(results: Sequence[ImageResult]) -> Summary:
         group: _means([result.scores for result in scored if result.group == group])
         for group in sorted({result.group for result in scored})
     }
+    shares = [result.ordering for result in scored if result.ordering is not None]
     over_groups = _means([means.scores for means in groups.values()])
     return Summary(
         groups=groups,
         over_groups=Means(len(scored), over_groups.scores),
         over_images=_means([result.scores for result in scored]),
+        ordering=float(np.mean(shares)) if shares else None,
         unscored=unscored,
     )
 
@@ -190,7 +200,7 @@ def _evaluated(
     if values.shape == valid.shape and not np.isfinite(values[valid]).all():
         count = int((~np.isfinite(values[valid])).sum())
         note = f"the prediction is not finite in {count} of {pixels} valid pixels"
-        return Evaluated(sample, ImageResult(sample.name, sample.group, pixels, {}, note), None)
+        return Evaluated(sample, ImageResult(sample.name, sample.group, pixels, note=note), None)
     placed = aligned(values, sample.depth, valid, protocol, cap)
     truth = sample.depth
     scores = {
@@ -199,7 +209,10 @@ def _evaluated(
         "plane_fit": score(plane_fit(truth, valid, protocol, cap), truth, valid, protocol),
     }
     note = "" if protocol is Protocol.METRIC_RAW else _oddness(values[valid], truth[valid])
-    return Evaluated(sample, ImageResult(sample.name, sample.group, pixels, scores, note), placed)
+    nearness = prediction if kind is Kind.RELATIVE_INVERSE_DEPTH else -prediction
+    ordered = ordering(nearness, truth, valid)
+    result = ImageResult(sample.name, sample.group, pixels, scores, ordered, note)
+    return Evaluated(sample, result, placed)
 
 
 def _as_fitted(

@@ -18,9 +18,7 @@ from da_ros.evaluation import (
     Sample,
     Summary,
     evaluate,
-    ordering,
     summarize,
-    valid_pixels,
 )
 from da_ros.geometry.camera import PinholeCamera
 from da_ros.geometry.cloud import pack_cloud
@@ -33,6 +31,7 @@ from da_ros.offline.evaluation_report import (
     COLUMNS,
     HEADINGS,
     caption_of,
+    ordering_line,
     pictures_of,
     predictor,
 )
@@ -84,14 +83,11 @@ class DemoResult:
 
     Attributes:
         summary: Errors against the truth, beside the baselines.
-        ordered: Mean share of pixel pairs that the model orders rightly; None if the frames have
-            too few to ask.
         report: Of the bag run.
         files: What is where.
     """
 
     summary: Summary
-    ordered: float | None
     report: BagReport
     files: dict[str, Path]
 
@@ -121,7 +117,7 @@ def run_demo(
     kind, predict = estimator.info.kind, predictor(estimator)
     items = list(evaluate(sequence.samples(), predict, kind, PROTOCOL, cap))
     summary = summarize([item.result for item in items])
-    result = DemoResult(summary, _ordered(items, cap), report, files)
+    result = DemoResult(summary, report, files)
     _write_pictures(sequence, items, result, estimator.info, out, cap)
     return result
 
@@ -166,23 +162,9 @@ def demo_figures(result: DemoResult) -> dict[str, str]:
         figures[words] = (
             f"AbsRel {score.abs_rel:.3f}, RMSE {score.rmse:.2f} m, delta1 {score.delta1:.3f}"
         )
-    if result.ordered is not None:
-        figures["ordering"] = (
-            f"{result.ordered:.1%} of pixel pairs more than 20 % apart ordered right"
-        )
+    if result.summary.ordering is not None:
+        figures["ordering"] = ordering_line(result.summary.ordering)
     return figures
-
-
-def _ordered(items: list[Evaluated], cap: float) -> float | None:
-    """Mean over the frames of the share of pairs in the right order."""
-    shares = []
-    for item in items:
-        if item.prediction is not None:
-            truth = item.sample.depth
-            share = ordering(-item.prediction, truth, valid_pixels(truth, cap))
-            if share is not None:
-                shares.append(share)
-    return float(np.mean(shares)) if shares else None
 
 
 def _write_pictures(

@@ -18,6 +18,7 @@ from da_ros.evaluation import (
     Summary,
     valid_pixels,
 )
+from da_ros.evaluation.ordering import LEAST_RATIO
 from da_ros.geometry.depth import resize_prediction
 from da_ros.network.estimator import DepthEstimator
 from da_ros.pictures.colormap import colorize, value_range
@@ -74,11 +75,18 @@ def evaluation_text(
         (result for result in results if result.scores),
         key=lambda result: -result.scores["model"].abs_rel,
     )
+    if summary.ordering is not None:
+        lines += ["", f"ordering: {ordering_line(summary.ordering)}"]
     lines += ["", "worst: " + ", ".join(_short(result) for result in worst[:WORST])]
     lines += [f"note: {result.name}: {result.note}" for result in results if result.note]
     if summary.unscored:
         lines.append(f"{len(summary.unscored)} of {len(results)} images were not scored")
     return "\n".join(lines)
+
+
+def ordering_line(share: float) -> str:
+    """The ordering score in words."""
+    return f"{share:.1%} of pixel pairs more than {LEAST_RATIO - 1:.0%} apart ordered right"
 
 
 def evaluation_json(
@@ -90,6 +98,7 @@ def evaluation_json(
         "groups": {name: asdict(means) for name, means in summary.groups.items()},
         "mean_over_groups": asdict(summary.over_groups),
         "mean_over_images": asdict(summary.over_images),
+        "ordering": summary.ordering,
         "images": [asdict(result) for result in results],
     }
 

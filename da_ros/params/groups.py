@@ -29,11 +29,14 @@ IMAGE_FOV_DEG = 60.0
 IMAGE_POINTS = 1_000_000
 """A photo's cloud takes every n-th row and column so that it has no more points than this."""
 
-DEMO_FRAMES = 6
+DEMO_SEED = 8
+"""Scene of ``da_ros demo``: chosen for what there is to see, before any model had seen it."""
+
+DEMO_FRAMES = 8
 """Length of the sequence that ``da_ros demo`` renders."""
 
-DEMO_WIDTH, DEMO_HEIGHT = 480, 360
-"""Size of its pictures [px]: rendering is what takes the time."""
+DEMO_WIDTH, DEMO_HEIGHT = 640, 480
+"""Size of its pictures [px]."""
 
 EVALUATION_CAP = 80.0
 """Truth from here on is not scored by ``da_ros eval`` [m]."""

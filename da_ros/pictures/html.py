@@ -117,9 +117,10 @@ def _figure(figure: Figure) -> str:
     source = embedded(figure.picture, figure.lossless)
     caption = escape(figure.caption)
     height, width = figure.picture.shape[:2]
-    # The share of width keeps pictures of one row equally high.
+    # Shares of the width by shape keep the pictures of one row equally high; were their sum below
+    # 1, some of the row would stay empty.
     return (
-        f'<figure style="flex: {width / height:.3f}"><img src="{source}" alt="{caption}">'
+        f'<figure style="flex: {100 * width / height:.0f}"><img src="{source}" alt="{caption}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import pytest
 
 from da_ros.cli.main import main
 
-needs_generator = pytest.mark.skipif(
-    not hasattr(importlib.import_module("da_ros.training.scenes"), "render_sequence"),
-    reason="the scene generator is not in this tree yet",
-)
 
-
-@needs_generator
 class TestDemo:
     SMALL = ("--frames", "2", "--width", "128", "--height", "96")
 

@@ -62,6 +62,14 @@ class TestEvaluate:
         assert "swapped" in one(-1.0 / truth.depth, truth, RELATIVE, DEPTH).note
         assert one(1.0 / truth.depth, truth, RELATIVE, DEPTH).note == ""
 
+    def test_ordering_is_asked_before_the_fit(self) -> None:
+        """A fit with a negative scale turns a wrong order into a right one."""
+        truth = sample()
+        assert one(1.0 / truth.depth, truth, RELATIVE, DEPTH).ordering == 1.0
+        assert one(-1.0 / truth.depth, truth, RELATIVE, DEPTH).ordering == 0.0
+        assert one(truth.depth, truth, METRIC, DEPTH).ordering == 1.0
+        assert one(truth.depth, truth, METRIC, Protocol.METRIC_RAW).ordering == 1.0
+
     def test_too_few_valid_pixels(self) -> None:
         truth = sample(fill=np.nan)
         truth.depth[0, :9] = 2.0
@@ -132,10 +140,10 @@ class TestSummarize:
     @staticmethod
     def result(name: str, value: float) -> ImageResult:
         scores = {m: Score(value, 2 * value, 1 - value) for m in ("model", "row_fit", "plane_fit")}
-        return ImageResult(name, name.split("_", maxsplit=1)[0], 99, scores)
+        return ImageResult(name, name.split("_", maxsplit=1)[0], 99, scores, value)
 
     def test_means_over_groups_and_over_images(self) -> None:
-        lost = ImageResult("b_2", "b", 3, {}, "3 valid pixels")
+        lost = ImageResult("b_2", "b", 3, note="3 valid pixels")
         summary = summarize(
             [self.result("a_1", 0.1), self.result("a_2", 0.2), self.result("b_1", 0.6), lost]
         )
@@ -146,11 +154,12 @@ class TestSummarize:
         assert summary.over_images.scores["row_fit"].rmse == pytest.approx(0.6)
         assert summary.over_groups.scores["plane_fit"].delta1 == pytest.approx(0.625)
         assert summary.over_groups.images == summary.over_images.images == 3
+        assert summary.ordering == pytest.approx(0.3)
         assert summary.unscored == (lost,)
 
     def test_nothing_scored_names_the_reason(self) -> None:
         with pytest.raises(InputError, match=r"no image could be scored \(b_2: 3 valid pixels\)"):
-            summarize([ImageResult("b_2", "b", 3, {}, "3 valid pixels")])
+            summarize([ImageResult("b_2", "b", 3, note="3 valid pixels")])
 
     def test_no_images(self) -> None:
         with pytest.raises(InputError, match="no images"):

@@ -67,8 +67,8 @@ class TestRunDemo:
         scores = result.summary.over_images.scores
         assert result.summary.over_images.images == FRAMES
         assert scores["model"].abs_rel < 0.05 < scores["plane_fit"].abs_rel
-        assert result.ordered is not None
-        assert result.ordered > 0.97
+        assert result.summary.ordering is not None
+        assert result.summary.ordering > 0.97
 
     def test_every_file_is_there(self, made: Made) -> None:
         result, _ = made

@@ -22,7 +22,7 @@ DEPTH = Protocol.DEPTH_FROM_DISP_LS
 def result(name: str, abs_rel: float, note: str = "") -> ImageResult:
     score = Score(abs_rel, 0.25, 0.75)
     scores = {"model": score, "row_fit": Score(0.5, 1.0, 0.125), "plane_fit": score}
-    return ImageResult(name, name.split("_", maxsplit=1)[0], 100, scores, note)
+    return ImageResult(name, name.split("_", maxsplit=1)[0], 100, scores, note=note)
 
 
 def evaluated(name: str = "a_1", factor: float = 1.0) -> Evaluated:
@@ -43,7 +43,7 @@ def evaluated(name: str = "a_1", factor: float = 1.0) -> Evaluated:
 class TestEvaluationText:
     def test_table(self) -> None:
         results = [result("a_1", 0.1), result("b_1", 0.2), result("b_2", 0.4, "odd fit")]
-        results.append(ImageResult("c_1", "c", 2, {}, "2 valid pixels"))
+        results.append(ImageResult("c_1", "c", 2, note="2 valid pixels"))
         text = evaluation_text(results, summarize(results), {"protocol": "p", "cap": 80})
         lines = text.splitlines()
         assert lines[0] == "protocol p, cap 80"
@@ -68,7 +68,7 @@ class TestEvaluationText:
 
 class TestEvaluationJson:
     def test_is_json_with_every_image(self) -> None:
-        results = [result("a_1", 0.1), ImageResult("b_1", "b", 2, {}, "2 valid pixels")]
+        results = [result("a_1", 0.1), ImageResult("b_1", "b", 2, note="2 valid pixels")]
         got = json.loads(json.dumps(evaluation_json(results, summarize(results), {"cap": 80})))
         assert got["settings"] == {"cap": 80}
         assert got["groups"]["a"]["scores"]["model"]["abs_rel"] == 0.1
@@ -114,6 +114,6 @@ class TestWorstSheet:
     def test_unscored_images_are_left_out(self) -> None:
         sheet = WorstSheet(DEPTH, 80.0)
         item = evaluated()
-        sheet.add(Evaluated(item.sample, ImageResult("x", "x", 0, {}, "none"), None))
+        sheet.add(Evaluated(item.sample, ImageResult("x", "x", 0, note="none"), None))
         with pytest.raises(InputError, match="at least one picture"):
             sheet.picture()
