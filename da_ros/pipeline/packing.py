@@ -92,13 +92,14 @@ def _with_camera(
 def _cloud(
     made: DepthFrame, depth: Tensor, camera: PinholeCamera, params: PipelineParams
 ) -> Fields:
-    cloud = params.cloud
+    cloud, image = params.cloud, made.frame.image
     points = pack_cloud(
         depth,
         camera,
-        made.frame.image.rgb if cloud.color else None,
+        image.pixels if cloud.color else None,
         stride=cloud.stride,
         max_range=cloud.max_range or None,
         edge_threshold=cloud.edge_threshold or None,
+        bgr=image.bgr,
     )
     return cloud_fields(made.frame.header, points.cpu().numpy())

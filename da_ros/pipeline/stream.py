@@ -144,8 +144,9 @@ def _view_of(
         rectification = RectificationMap.of(camera)
         keep = _kept(rectification, mask)
         return View(rectification.rectified, "", rectification, keep)
-    if says_rect(topic):
-        # Its camera_info is the raw camera's, where D != 0; P is what describes these pixels.
+    if says_rect(topic) or not camera.is_distorted:
+        # P describes these pixels: of a rectified image's camera_info, which is the raw camera's,
+        # and of a lens without distortion, as image_geometry reads it.
         camera = camera.rectified()
     return View(camera, "", None, mask)
 
