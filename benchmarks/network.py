@@ -151,6 +151,7 @@ def _openvino(
 
     network: nn.Module = build_network(variant)
     with torch.no_grad():
+        network(image)  # the positions are then at hand, a constant of the trace
         converted = openvino.convert_model(network, example_input=image, input=[list(image.shape)])
     settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads}
     compiled = openvino.compile_model(converted, "CPU", settings)
