@@ -1,6 +1,7 @@
 """Generated scenes with exact depth: training data, sample sequences, ground truth for tests."""
 
-from da_ros.training.scenes.generate import FAMILIES, SceneBatch, generate, write_scene
+from da_ros.training.scenes.families import FAMILIES
+from da_ros.training.scenes.generate import SceneBatch, generate, write_scene
 from da_ros.training.scenes.sequence import SceneSequence, render_sequence
 from da_ros.training.scenes.textures import make_atlas
 

@@ -24,15 +24,30 @@ CONE = (-0.25, -0.5, -0.25)
 BOX = (0.0, 0.0, 0.0)
 NO_CUT = (0.0, 0.0, 0.0, 1.0)
 
-SOLID_FIELDS = 3 + 9 + 3 + 4 + 3 + 1  # centre, rotation, half, cut, quadric, material
+# Columns of a solid's row. The rotation's rows follow one another, local to world.
+CENTRE, ROTATION, HALF = slice(0, 3), slice(3, 12), slice(12, 15)
+CUT_NORMAL, CUT_REACH, QUADRIC, MATERIAL = slice(15, 18), 18, slice(19, 22), 22
+SOLID_FIELDS = 23
+
+# Columns of a material's row.
+COLOUR, TEXTURE, MIX, SCALE, TURN, SHIFT_U, SHIFT_V = slice(0, 3), 3, 4, 5, 6, 7, 8
+GLOSS, GLOW, DIRT_TEXTURE, DIRT, DIRT_SCALE = 9, 10, 11, 12, 13
 MATERIAL_FIELDS = 14
 
 
 def multiply(a: Rotation, b: Rotation) -> Rotation:
     """Matrix product a b."""
-    columns = tuple(zip(*b))
-    rows = [tuple(sum(x * y for x, y in zip(row, col)) for col in columns) for row in a]
+    columns = tuple(zip(*b, strict=True))
+    rows = [
+        tuple(sum(x * y for x, y in zip(row, column, strict=True)) for column in columns)
+        for row in a
+    ]
     return (rows[0], rows[1], rows[2])  # type: ignore[return-value]
+
+
+def plus(a: Vector, b: Vector) -> Vector:
+    """Sum of two vectors."""
+    return (a[0] + b[0], a[1] + b[1], a[2] + b[2])
 
 
 def rotate(r: Rotation, v: Vector) -> Vector:
@@ -168,8 +183,7 @@ class Builder:
         """A builder of the same scene whose frame stands at a place of this one."""
         child = object.__new__(Builder)
         child.__dict__ = dict(self.__dict__)
-        turned = rotate(self._turn, (x, y, z))
-        child._origin = tuple(a + b for a, b in zip(self._origin, turned))  # type: ignore[assignment]
+        child._origin = plus(self._origin, rotate(self._turn, (x, y, z)))
         child._turn = multiply(self._turn, rotation_y(yaw))
         return child
 
@@ -192,8 +206,7 @@ class Builder:
             rotation: Its own turn within the local frame.
             cut: Local plane (n, c): only n . p <= c stays.
         """
-        turned = rotate(self._turn, centre)
-        place = [a + b for a, b in zip(self._origin, turned)]
+        place = plus(self._origin, rotate(self._turn, centre))
         turn = multiply(self._turn, rotation)
         row = (*place, *turn[0], *turn[1], *turn[2], *(max(h, 1e-3) for h in half), *cut)
         self.rows.append((*row, *quadric, float(material)))
@@ -230,7 +243,9 @@ class Builder:
         first = float(r.randrange(self.textures) if texture is None else texture)
         dirt = r.random() ** 2 * 0.8 if r.random() < 0.6 else 0.0
         row = (*colour, first, mix, scale, turn, r.random(), r.random(), gloss, glow)
-        self.materials.append((*row, float(r.randrange(self.textures)), dirt, scale * r.uniform(0.2, 3)))
+        self.materials.append(
+            (*row, float(r.randrange(self.textures)), dirt, scale * r.uniform(0.2, 3))
+        )
         return len(self.materials) - 1
 
     def colour(self) -> Vector:
@@ -240,23 +255,41 @@ class Builder:
         rgb = [min(1.0, max(0.02, value + r.uniform(-spread, spread))) for _ in range(3)]
         return (rgb[0], rgb[1], rgb[2])
 
-    def box(self, x: float, y: float, z: float, w: float, h: float, d: float, material: int,
-            yaw: float = 0.0) -> None:
+    def box(
+        self,
+        x: float,
+        y: float,
+        z: float,
+        w: float,
+        h: float,
+        d: float,
+        material: int,
+        yaw: float = 0.0,
+    ) -> None:
         """A box of width w, height h and depth d whose **bottom** centre stands at (x, y, z)."""
         turn = rotation_y(yaw) if yaw else IDENTITY
         self.solid((x, y - h / 2, z), (w / 2, h / 2, d / 2), material, rotation=turn)
 
-    def round(self, x: float, y: float, z: float, w: float, h: float, d: float, material: int,
-              quadric: Vector = ELLIPSOID, yaw: float = 0.0) -> None:
+    def round(
+        self,
+        x: float,
+        y: float,
+        z: float,
+        w: float,
+        h: float,
+        d: float,
+        material: int,
+        quadric: Vector = ELLIPSOID,
+        yaw: float = 0.0,
+    ) -> None:
         """As ``box``, with an ellipsoid, cylinder or cone (point up) of these outer sizes."""
         turn = rotation_y(yaw) if yaw else IDENTITY
         self.solid((x, y - h / 2, z), (w / 2, h / 2, d / 2), material, quadric, turn)
 
     def scene(self, family: str) -> Scene:
         """Everything collected, boxes first."""
-        start = SOLID_FIELDS - 4
-        boxes = [row for row in self.rows if row[start : start + 3] == BOX]
-        rounds = [row for row in self.rows if row[start : start + 3] != BOX]
+        boxes = [row for row in self.rows if row[QUADRIC] == BOX]
+        rounds = [row for row in self.rows if row[QUADRIC] != BOX]
         solids = np.array(boxes + rounds, np.float32).reshape(-1, SOLID_FIELDS)
         materials = np.array(self.materials, np.float32).reshape(-1, MATERIAL_FIELDS)
         return Scene(

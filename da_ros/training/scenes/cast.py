@@ -8,17 +8,41 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from da_ros.training.scenes.builder import (
+    CENTRE,
+    CUT_NORMAL,
+    CUT_REACH,
+    HALF,
+    QUADRIC,
+    ROTATION,
+)
 from da_ros.training.scenes.tensors import CHUNK, WAVES, SceneTensors
 
 # Three (B, N) tensors, or (B, 1) where all rays of a scene share it.
 Axes = tuple[Tensor, Tensor, Tensor]
+ChunkFunction = Callable[[Tensor, Axes, Axes, Tensor, Tensor], tuple[Tensor, Tensor]]
+NEAR = 0.02  # [m] of depth: what is nearer to a camera is passed through
 FAR = 1e4
 TINY = 1e-9
 
+# Part of the way to a light where something hides it: neither the surface itself nor the lamp.
+OFF_SURFACE, BEFORE_LIGHT = 1e-4, 0.98
+
+
+def axes_of(v: Tensor) -> Axes:
+    """Coordinates of vectors (..., 3)."""
+    x, y, z = v.unbind(-1)
+    return x, y, z
+
+
+def _columns(row: Tensor, where: slice) -> list[Tensor]:
+    """Columns of one solid per scene, (B, SOLID_FIELDS), as (B, 1) each."""
+    return [row[:, k : k + 1] for k in range(where.start, where.stop)]
+
 
 def _to_local(row: Tensor, v: Axes) -> Axes:
-    """Turn world vectors into a solid's frame; row is (B, SOLID_FIELDS)."""
-    r = [row[:, 3 + i : 4 + i] for i in range(9)]
+    """Turn world vectors into a solid's frame."""
+    r = _columns(row, ROTATION)
     return (
         r[0] * v[0] + r[3] * v[1] + r[6] * v[2],
         r[1] * v[0] + r[4] * v[1] + r[7] * v[2],
@@ -28,9 +52,10 @@ def _to_local(row: Tensor, v: Axes) -> Axes:
 
 def _local_ray(row: Tensor, origin: Axes, direction: Axes) -> tuple[Axes, Axes]:
     """The ray in the solid's frame, divided by its half sizes."""
-    moved = tuple(o - row[:, i : i + 1] for i, o in enumerate(origin))
-    o, d = _to_local(row, moved), _to_local(row, direction)  # type: ignore[arg-type]
-    half = [row[:, 12 + i : 13 + i] for i in range(3)]
+    x, y, z = _columns(row, CENTRE)
+    moved = (origin[0] - x, origin[1] - y, origin[2] - z)
+    o, d = _to_local(row, moved), _to_local(row, direction)
+    half = _columns(row, HALF)
     return (
         (o[0] / half[0], o[1] / half[1], o[2] / half[2]),
         (d[0] / half[0], d[1] / half[1], d[2] / half[2]),
@@ -50,9 +75,10 @@ def _slab(o: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
 
 def _cut(row: Tensor, o: Axes, d: Axes, near: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
     """Clip an interval by the solid's cutting plane n . p <= c."""
-    n = [row[:, 15 + i : 16 + i] * row[:, 12 + i : 13 + i] for i in range(3)]
+    normal, half = _columns(row, CUT_NORMAL), _columns(row, HALF)
+    n = [normal[i] * half[i] for i in range(3)]
     rate = n[0] * d[0] + n[1] * d[1] + n[2] * d[2]
-    room = row[:, 18:19] - (n[0] * o[0] + n[1] * o[1] + n[2] * o[2])
+    room = row[:, CUT_REACH, None] - (n[0] * o[0] + n[1] * o[1] + n[2] * o[2])
     t = room / _nonzero(rate)
     near = torch.where(rate < -TINY, torch.maximum(near, t), near)
     far = torch.where(rate > TINY, torch.minimum(far, t), far)
@@ -67,7 +93,7 @@ def _box_interval(row: Tensor, o: Axes, d: Axes) -> tuple[Tensor, Tensor]:
 
 def _round_interval(row: Tensor, o: Axes, d: Axes) -> tuple[Tensor, Tensor]:
     """x^2 + z^2 + qa y^2 + qb y + qc <= 0 within |y| <= 1."""
-    qa, qb, qc = (row[:, 19 + i : 20 + i] for i in range(3))
+    qa, qb, qc = _columns(row, QUADRIC)
     a = d[0] * d[0] + d[2] * d[2] + qa * d[1] * d[1]
     b = d[0] * o[0] + d[2] * o[2] + qa * d[1] * o[1] + 0.5 * qb * d[1]
     c = o[0] * o[0] + o[2] * o[2] + qa * o[1] * o[1] + qb * o[1] + qc
@@ -81,7 +107,10 @@ def _round_interval(row: Tensor, o: Axes, d: Axes) -> tuple[Tensor, Tensor]:
     first = near <= t1
     outer_near = torch.where(first, near, torch.maximum(near, t2))
     outer_far = torch.where(first, torch.minimum(far, t1), far)
-    near, far = torch.where(a > 0, inner_near, outer_near), torch.where(a > 0, inner_far, outer_far)
+    near, far = (
+        torch.where(a > 0, inner_near, outer_near),
+        torch.where(a > 0, inner_far, outer_far),
+    )
     far = torch.where((disc < 0) & (a > 0), near - 1, far)
     return _cut(row, o, d, near, far)
 
@@ -105,23 +134,29 @@ def _nearest(
     return best, index
 
 
-def _box_chunk(solids: Tensor, o: Axes, d: Axes, near: Tensor, best: Tensor) -> tuple[Tensor, Tensor]:
+def _box_chunk(
+    solids: Tensor, o: Axes, d: Axes, near: Tensor, best: Tensor
+) -> tuple[Tensor, Tensor]:
     return _nearest(_box_interval, solids, o, d, near, best)
 
 
-def _round_chunk(solids: Tensor, o: Axes, d: Axes, near: Tensor, best: Tensor) -> tuple[Tensor, Tensor]:
+def _round_chunk(
+    solids: Tensor, o: Axes, d: Axes, near: Tensor, best: Tensor
+) -> tuple[Tensor, Tensor]:
     return _nearest(_round_interval, solids, o, d, near, best)
 
 
 @lru_cache(maxsize=4)
-def _chunk_functions(compiled: bool) -> tuple[Callable[..., tuple[Tensor, Tensor]], ...]:
+def _chunk_functions(compiled: bool) -> tuple[ChunkFunction, ChunkFunction]:
     """One fused kernel for each sort of solid, or plain torch."""
-    functions = (_box_chunk, _round_chunk)
-    return tuple(torch.compile(f, dynamic=False) for f in functions) if compiled else functions
+    if not compiled:
+        return _box_chunk, _round_chunk
+    return torch.compile(_box_chunk, dynamic=False), torch.compile(_round_chunk, dynamic=False)
 
 
-def cast(scenes: SceneTensors, origin: Axes, direction: Axes, near: float, compiled: bool = False
-         ) -> tuple[Tensor, Tensor]:
+def cast(
+    scenes: SceneTensors, origin: Axes, direction: Axes, near: float, compiled: bool = False
+) -> tuple[Tensor, Tensor]:
     """First hit of every ray.
 
     Args:
@@ -129,8 +164,8 @@ def cast(scenes: SceneTensors, origin: Axes, direction: Axes, near: float, compi
         origin: Of the rays [m].
         direction: Of any length; distances count in its lengths.
         near: Hits at or before this are passed through.
-        compiled: Fuse the work with torch.compile: worth it where one size is cast often, since each
-            new B or N is compiled anew.
+        compiled: Fuse the work with torch.compile: worth it where one size is cast often, since
+            each new B or N is compiled anew.
 
     Returns:
         Distance (B, N) in lengths of the direction, FAR where nothing is hit; and what is hit
@@ -140,10 +175,14 @@ def cast(scenes: SceneTensors, origin: Axes, direction: Axes, near: float, compi
     best = torch.full_like(direction[0], FAR)
     index = torch.full_like(best, -1, dtype=torch.int32)
     hit = ground_hit(scenes, origin, direction, near)
-    best, index = torch.where(hit < best, hit, best), torch.where(hit < best, torch.full_like(index, -2), index)
+    index = torch.where(hit < best, torch.full_like(index, -2), index)
+    best = torch.where(hit < best, hit, best)
     allowed = best.new_tensor(near)
-    functions = _chunk_functions(compiled)
-    for function, solids, base in zip(functions, (scenes.boxes, scenes.rounds), (0, scenes.boxes.shape[1])):
+    boxes, rounds = _chunk_functions(compiled)
+    for function, solids, base in (
+        (boxes, scenes.boxes, 0),
+        (rounds, scenes.rounds, scenes.boxes.shape[1]),
+    ):
         for start in range(0, solids.shape[1], CHUNK):
             chunk = solids[:, start : start + CHUNK].contiguous()
             best, local = function(chunk, origin, direction, allowed, best)
@@ -156,7 +195,7 @@ def _plain(axes: Axes) -> Axes:
 
 
 def ground_height(scenes: SceneTensors, x: Tensor, z: Tensor) -> Tensor:
-    """World y of the ground at (x, z), (B, N) [m]; 0 at the camera's foot on average."""
+    """World y of the ground at (x, z), (B, N) [m]; 0 at the origin, below the camera."""
     y = torch.zeros_like(x)
     for k in range(WAVES):
         amplitude, kx, kz, phase = (scenes.ground[:, 1 + 4 * k + i, None] for i in range(4))
@@ -176,10 +215,13 @@ def ground_hit(scenes: SceneTensors, origin: Axes, direction: Axes, near: float)
     return torch.where(there & (t < FAR), t, torch.full_like(t, FAR))
 
 
-def _march(scenes: SceneTensors, origin: Axes, direction: Axes, near: float, steps: int = 48) -> Tensor:
+def _march(
+    scenes: SceneTensors, origin: Axes, direction: Axes, near: float, steps: int = 48
+) -> Tensor:
     """Walk along the ray with growing steps until it is below the hills, then bisect."""
+
     def below(t: Tensor) -> Tensor:
-        x, y, z = (o + t * d for o, d in zip(origin, direction))
+        x, y, z = (origin[i] + t * direction[i] for i in range(3))
         return y - ground_height(scenes, x, z)  # > 0: under the ground
 
     low = torch.full_like(direction[0], max(near, 0.05))

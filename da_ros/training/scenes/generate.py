@@ -9,17 +9,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from da_ros.training.scenes import indoor, outdoor
+from da_ros.errors import ParameterError
 from da_ros.training.scenes.builder import Builder, Scene
+from da_ros.training.scenes.families import FAMILIES
 from da_ros.training.scenes.render import Rendered, pixel_rays, render, trace
 from da_ros.training.scenes.sensor import photograph
 from da_ros.training.scenes.tensors import SceneTensors, stack
 from da_ros.training.scenes.textures import PROCEDURAL, Atlas
 
-FAMILIES = {**indoor.FAMILIES, **outdoor.FAMILIES}
-OUTDOOR = frozenset(outdoor.FAMILIES)
 CLOSEST = 0.2  # [m] nothing stands nearer to the camera
-LOOK = (24, 32)
+NEXT_SEED = 1_000_000_007  # added to a seed whose scene is no good
+ATTEMPTS = 30
+LOOK = (24, 32)  # [px] size of the glance that decides whether a scene is worth rendering
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +48,18 @@ def write_scene(seed: int, family: str | None = None, textures: int = PROCEDURAL
 
     Returns:
         The scene.
+
+    Raises:
+        ParameterError: If there is no such family.
     """
+    if family is not None and family not in FAMILIES:
+        known = ", ".join(FAMILIES)
+        raise ParameterError(f"no family of scenes is called {family!r}; there are {known}")
     rng = random.Random(seed)
-    names = list(FAMILIES)
-    drawn = rng.choices(names, [FAMILIES[n][1] for n in names])[0]
+    drawn = rng.choices(list(FAMILIES), [f.share for f in FAMILIES.values()])[0]
     name = family or drawn
-    builder = Builder(rng, textures, outdoor=name in OUTDOOR)
-    FAMILIES[name][0](builder)
+    builder = Builder(rng, textures, FAMILIES[name].outdoor)
+    FAMILIES[name].write(builder)
     return builder.scene(name)
 
 
@@ -63,7 +69,9 @@ def worth_seeing(scenes: SceneTensors, compiled: bool = False) -> Tensor:
     depth, index = trace(scenes, pixel_rays(scenes, height, width), compiled)
     kinds = torch.sort(index, dim=1).values
     same = (kinds[:, 1:] == kinds[:, :-1]).float().mean(1)  # 1 - (different things / pixels)
-    largest = torch.stack([(index == index.gather(1, pick)).float().mean(1) for pick in _picks(index)]).amax(0)
+    largest = torch.stack(
+        [(index == index.gather(1, pick)).float().mean(1) for pick in _picks(index)]
+    ).amax(0)
     enough = (1 - same) * index.shape[1] >= 5
     return enough & (depth.amin(1) > CLOSEST) & (largest < 0.85)
 
@@ -86,7 +94,7 @@ def generate(
     """Write, look at and render scenes; a scene that shows nothing is written anew.
 
     Args:
-        seeds: One a picture; a rewritten scene uses seed + 1,000,000,007 k.
+        seeds: One a picture; a scene written anew uses seed + NEXT_SEED k.
         atlas: Textures, on the device that renders.
         height: [px].
         width: [px].
@@ -107,8 +115,8 @@ def generate(
 
 
 def _good_scene(seed: int, atlas: Atlas, family: str | None) -> Scene:
-    for attempt in range(30):
-        scene = write_scene(seed + 1_000_000_007 * attempt, family, len(atlas))
+    for attempt in range(ATTEMPTS):
+        scene = write_scene(seed + NEXT_SEED * attempt, family, len(atlas))
         if bool(worth_seeing(stack([scene], atlas.texels.device))[0]):
             break
     return scene

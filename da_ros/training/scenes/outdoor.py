@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
-from da_ros.training.scenes import things
+from da_ros.training.scenes import landscape, things
 from da_ros.training.scenes.builder import Builder
-from da_ros.training.scenes.indoor import aim
+from da_ros.training.scenes.viewpoint import aim
 
 
 def daylight(b: Builder) -> None:
     """Sun or overcast, clear air or fog, a sky."""
     r, light = b.rng, b.lighting
     high, turn = r.uniform(0.15, 1.4), r.uniform(0, 6.28)
-    light.direction = (math.cos(high) * math.sin(turn), -math.sin(high), math.cos(high) * math.cos(turn))
+    light.direction = (
+        math.cos(high) * math.sin(turn),
+        -math.sin(high),
+        math.cos(high) * math.cos(turn),
+    )
     overcast = r.random() < 0.4
     light.sun = r.uniform(0.0, 0.25) if overcast else r.uniform(0.5, 1.3)
     light.ambient = r.uniform(0.5, 0.9) if overcast else r.uniform(0.2, 0.5)
     if high < 0.4 and not overcast:
         light.tint = (1.0, 0.85, 0.65)
     grey = r.uniform(0.5, 0.95)
-    light.sky = (grey, grey, grey) if overcast else (r.uniform(0.2, 0.5), r.uniform(0.4, 0.7), r.uniform(0.7, 1.0))
+    light.sky = (
+        (grey, grey, grey)
+        if overcast
+        else (r.uniform(0.2, 0.5), r.uniform(0.4, 0.7), r.uniform(0.7, 1.0))
+    )
     pale = r.uniform(0.7, 1.0)
     light.horizon = (pale, pale * r.uniform(0.93, 1.0), pale * r.uniform(0.9, 1.0))
     light.clouds = r.random() if r.random() < 0.6 else 0.0
@@ -37,17 +44,17 @@ def scatter(b: Builder, count: int, near: float, far: float, spread: float) -> N
         x = r.uniform(-1, 1) * (spread * z + 1.0)
         here, kind = b.at(x, 0.02, z, r.uniform(0, 6.28)), r.random()
         if kind < 0.3:
-            things.tree(here)
+            landscape.tree(here)
         elif kind < 0.45:
-            things.bush(here)
+            landscape.bush(here)
         elif kind < 0.6:
             things.person(here)
         elif kind < 0.68:
-            things.lamp_post(here)
+            landscape.lamp_post(here)
         elif kind < 0.74:
-            things.car(here)
+            landscape.car(here)
         elif kind < 0.8:
-            things.fence(here, r.uniform(2.0, 9.0))
+            landscape.fence(here, r.uniform(2.0, 9.0))
         else:
             things.clutter(here, math.exp(r.uniform(-1.3, 0.9)))
 
@@ -68,10 +75,19 @@ def street(b: Builder) -> None:
     for side in (-1, 1):
         roadside(b, side, road, walk, length)
     for _ in range(r.randrange(7)):
-        here = b.at(r.uniform(-0.45, 0.45) * road, 0, 3 + 40 * r.random() ** 1.5, r.choice((0.0, math.pi)))
-        (things.car if r.random() < 0.6 else things.person)(here)
-    aim(b, r.uniform(-0.4, 0.4) * (road + walk), math.exp(r.uniform(-1.2, 0.9)), r.uniform(-4.0, 1.0), r.gauss(0, 0.25),
-        r.gauss(-0.02, 0.12), roll=0.03)
+        here = b.at(
+            r.uniform(-0.45, 0.45) * road, 0, 3 + 40 * r.random() ** 1.5, r.choice((0.0, math.pi))
+        )
+        (landscape.car if r.random() < 0.6 else things.person)(here)
+    aim(
+        b,
+        r.uniform(-0.4, 0.4) * (road + walk),
+        math.exp(r.uniform(-1.2, 0.9)),
+        r.uniform(-4.0, 1.0),
+        r.gauss(0, 0.25),
+        r.gauss(-0.02, 0.12),
+        roll=0.03,
+    )
 
 
 def roadside(b: Builder, side: int, road: float, walk: float, length: float) -> None:
@@ -87,14 +103,21 @@ def roadside(b: Builder, side: int, road: float, walk: float, length: float) -> 
             break
         if not open_side and r.random() < 0.85:
             x = side * (road / 2 + walk + deep / 2)
-            things.house(b.at(x, 0, z + front / 2, side * math.pi / 2), front, tall, deep)
+            landscape.house(b.at(x, 0, z + front / 2, side * math.pi / 2), front, tall, deep)
         z += front + gap
     for _ in range(r.randrange(6)):
         x = side * (road / 2 - 1.0)
-        things.car(b.at(x, 0, 3.0 + 35 * r.random() ** 1.4, r.choice((0.0, math.pi))))
+        landscape.car(b.at(x, 0, 3.0 + 35 * r.random() ** 1.4, r.choice((0.0, math.pi))))
     for _ in range(r.randrange(9)):
-        here = b.at(side * (road / 2 + r.uniform(0.2, 0.9) * walk), -0.12, 1.5 + 35 * r.random() ** 1.5, r.uniform(0, 6.28))
-        r.choice((things.tree, things.person, things.lamp_post, things.person, things.bush))(here)
+        here = b.at(
+            side * (road / 2 + r.uniform(0.2, 0.9) * walk),
+            -0.12,
+            1.5 + 35 * r.random() ** 1.5,
+            r.uniform(0, 6.28),
+        )
+        r.choice(
+            (landscape.tree, things.person, landscape.lamp_post, things.person, landscape.bush)
+        )(here)
 
 
 def open_ground(b: Builder) -> None:
@@ -108,7 +131,12 @@ def open_ground(b: Builder) -> None:
     scatter(b, r.randint(3, 18), 2.0, r.uniform(12.0, 60.0), 0.7)
     for _ in range(r.randrange(5)):
         z = r.uniform(15.0, 90.0)
-        things.house(b.at(r.uniform(-0.8, 0.8) * z, 1.0, z, r.gauss(0, 0.5)), r.uniform(6, 20), r.uniform(3, 14), 8.0)
+        landscape.house(
+            b.at(r.uniform(-0.8, 0.8) * z, 1.0, z, r.gauss(0, 0.5)),
+            r.uniform(6, 20),
+            r.uniform(3, 14),
+            8.0,
+        )
     if r.random() < 0.4:
         b.box(r.uniform(-3, 3), 0.05, 30.0, r.uniform(1.0, 5.0), 0.06, 70.0, b.material())
     aim(b, 0.0, math.exp(r.uniform(-1.4, 1.2)), 0.0, 0.0, r.gauss(-0.1, 0.2))
@@ -122,7 +150,9 @@ def hills(b: Builder) -> None:
         length, turn = math.exp(r.uniform(1.3, 4.2)), r.uniform(0, 6.28)
         amplitude = size * length * r.uniform(0.01, 0.06)
         k = 2 * math.pi / length
-        b.ground.waves.append((amplitude, k * math.sin(turn), k * math.cos(turn), r.uniform(0, 6.28)))
+        b.ground.waves.append(
+            (amplitude, k * math.sin(turn), k * math.cos(turn), r.uniform(0, 6.28))
+        )
 
 
 def yard(b: Builder) -> None:
@@ -131,16 +161,19 @@ def yard(b: Builder) -> None:
     daylight(b)
     b.ground.material = b.material()
     z = r.uniform(3.0, 14.0)
-    things.house(b.at(r.uniform(-3, 3), 0, z + 4.0, r.gauss(0, 0.35)), r.uniform(6, 24), r.uniform(2.5, 9.0), 8.0)
+    landscape.house(
+        b.at(r.uniform(-3, 3), 0, z + 4.0, r.gauss(0, 0.35)),
+        r.uniform(6, 24),
+        r.uniform(2.5, 9.0),
+        8.0,
+    )
     if r.random() < 0.5:
         side = r.choice((-1, 1))
-        things.house(b.at(side * r.uniform(5.0, 9.0), 0, z * 0.7, side * 1.5), 10.0, r.uniform(2.5, 6.0), 6.0)
+        landscape.house(
+            b.at(side * r.uniform(5.0, 9.0), 0, z * 0.7, side * 1.5),
+            10.0,
+            r.uniform(2.5, 6.0),
+            6.0,
+        )
     scatter(b, r.randint(2, 12), 1.5, z, 0.6)
     aim(b, 0.0, r.uniform(0.25, 2.2), 0.0, r.gauss(0, 0.2), r.gauss(-0.08, 0.18))
-
-
-FAMILIES: dict[str, tuple[Callable[[Builder], None], float]] = {
-    "street": (street, 0.13),
-    "open": (open_ground, 0.07),
-    "yard": (yard, 0.06),
-}

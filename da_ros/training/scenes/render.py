@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from da_ros.training.scenes.cast import FAR, Axes, cast
-from da_ros.training.scenes.shade import Hits, shade
+from da_ros.training.scenes.cast import FAR, NEAR, axes_of, cast
+from da_ros.training.scenes.shade import shade
+from da_ros.training.scenes.surface import Hits
 from da_ros.training.scenes.tensors import SceneTensors
 from da_ros.training.scenes.textures import Atlas
 from da_ros.training.scenes.tiles import fits, trace_tiled
-
-NEAR = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +31,9 @@ class Rendered:
     index: Tensor
 
 
-def pixel_rays(scenes: SceneTensors, height: int, width: int, dx: float = 0.0, dy: float = 0.0) -> Tensor:
+def pixel_rays(
+    scenes: SceneTensors, height: int, width: int, dx: float = 0.0, dy: float = 0.0
+) -> Tensor:
     """Directions through pixel centres (shifted by dx, dy [px]), world, (B, H W, 3).
 
     Their component along the optical axis is 1, so that distance along them is depth.
@@ -43,20 +44,24 @@ def pixel_rays(scenes: SceneTensors, height: int, width: int, dx: float = 0.0, d
     fx = scenes.focal[:, None, None] * width
     x = (u[None, None, :] - width / 2 - scenes.offset[:, 0, None, None] * width) / fx
     y = (v[None, :, None] - height / 2 - scenes.offset[:, 1, None, None] * width) / fx
-    x, y = torch.broadcast_tensors(x, y)
-    rays = torch.stack((x, y, torch.ones_like(x)), -1).flatten(1, 2)
+    shape = (len(scenes), height, width)
+    rays = torch.stack((x.expand(shape), y.expand(shape), x.new_ones(shape)), -1).flatten(1, 2)
     return rays @ scenes.rotation.transpose(1, 2)
 
 
 def trace(scenes: SceneTensors, rays: Tensor, compiled: bool) -> tuple[Tensor, Tensor]:
     """Depth and solid of camera rays, (B, N) each."""
-    origin: Axes = tuple(scenes.position[:, i : i + 1] for i in range(3))  # type: ignore[assignment]
-    direction: Axes = tuple(rays.unbind(-1))  # type: ignore[assignment]
-    return cast(scenes, origin, direction, NEAR, compiled)
+    origin = axes_of(scenes.position[:, None])
+    return cast(scenes, origin, axes_of(rays), NEAR, compiled)
 
 
 def render(
-    scenes: SceneTensors, atlas: Atlas, height: int, width: int, supersample: int = 1, compiled: bool = False
+    scenes: SceneTensors,
+    atlas: Atlas,
+    height: int,
+    width: int,
+    supersample: int = 1,
+    compiled: bool = False,
 ) -> Rendered:
     """Ray cast a batch.
 
@@ -72,25 +77,27 @@ def render(
         Radiance, depth and solids.
     """
     rays = pixel_rays(scenes, height, width)
-    tiled = fits(scenes, height, width)
-    t, index = _trace(scenes, rays, height, width, compiled)
+    tiles = (height, width) if fits(scenes, height, width) else None
+    t, index = found = _trace(scenes, rays, tiles, compiled)
     colour = torch.zeros(len(scenes), height * width, 3, device=rays.device)
     places = [(i + 0.5) / supersample - 0.5 for i in range(supersample)]
     for dy in places:
         for dx in places:
-            shifted = pixel_rays(scenes, height, width, dx, dy) if supersample > 1 else rays
-            found = _trace(scenes, shifted, height, width, compiled) if supersample > 1 else (t, index)
-            hits = _hits(scenes, shifted, *found, width)
-            colour += shade(scenes, atlas, hits, compiled, (height, width) if tiled else None)
+            if supersample > 1:
+                rays = pixel_rays(scenes, height, width, dx, dy)
+                found = _trace(scenes, rays, tiles, compiled)
+            colour += shade(scenes, atlas, _hits(scenes, rays, *found, width), compiled, tiles)
     depth = torch.where(t < FAR, t, torch.full_like(t, torch.inf))
     shape = (len(scenes), height, width)
     radiance = (colour / supersample**2).view(*shape, 3)
     return Rendered(radiance, depth.view(shape), index.view(shape))
 
 
-def _trace(scenes: SceneTensors, rays: Tensor, height: int, width: int, compiled: bool) -> tuple[Tensor, Tensor]:
-    if fits(scenes, height, width):
-        return trace_tiled(scenes, rays, height, width, compiled)
+def _trace(
+    scenes: SceneTensors, rays: Tensor, tiles: tuple[int, int] | None, compiled: bool
+) -> tuple[Tensor, Tensor]:
+    if tiles is not None:
+        return trace_tiled(scenes, rays, *tiles, compiled)
     return trace(scenes, rays, compiled)
 
 

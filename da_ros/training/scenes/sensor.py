@@ -40,7 +40,9 @@ def photograph(radiance: Tensor, generator: torch.Generator) -> Tensor:
     level = x.mean((1, 2, 3), keepdim=True).clamp_min(1e-3)
     exposure = (0.42 / level) ** draw(0.4, 1.0) * torch.exp(draw(-0.5, 0.4))
     x = x * exposure * draw(0.85, 1.15, 3, 1, 1) * _vignette(x, draw(0.0, 0.5))
-    x = _blur(x, draw(0.0, 1.0), draw)
+    x = _blur(
+        x, draw(0.0, 1.0), 0.05 + 1.2 * draw(0.0, 1.0) ** 2, 0.05 + 1.2 * draw(0.0, 1.0) ** 2
+    )
     x = x / (1 + draw(0.0, 0.5) * x)  # highlights roll off
     sigma = draw(0.0, 1.0) ** 2
     noise = torch.randn(x.shape, generator=generator, device=x.device)
@@ -60,9 +62,15 @@ def _vignette(x: Tensor, amount: Tensor) -> Tensor:
     return 1 - amount * (u * u + v * v) * 0.6
 
 
-def _blur(x: Tensor, chance: Tensor, draw: object) -> Tensor:
-    """Gaussian blur of up to 1.2 px, elongated one way as by motion, for half of the pictures."""
-    sx, sy = (0.05 + 1.2 * draw(0.0, 1.0) ** 2 for _ in range(2))  # type: ignore[operator]
+def _blur(x: Tensor, chance: Tensor, sx: Tensor, sy: Tensor) -> Tensor:
+    """Gaussian blur, elongated one way as by motion, where the chance is below one half.
+
+    Args:
+        x: (B, 3, H, W).
+        chance: (B, 1, 1, 1).
+        sx: Standard deviation along rows, (B, 1, 1, 1) [px]; the kernel ends at 3 px.
+        sy: Along columns.
+    """
     axis = torch.arange(-3, 4, device=x.device, dtype=torch.float32)
     kernels = [torch.exp(-0.5 * (axis / s.view(-1, 1)) ** 2) for s in (sx, sy)]
     kx, ky = (k / k.sum(1, keepdim=True) for k in kernels)
@@ -88,8 +96,12 @@ def jpeg(x: Tensor, coarseness: Tensor) -> Tensor:
     k = torch.arange(8, device=x.device, dtype=torch.float32)
     basis = torch.cos((2 * k[None] + 1) * k[:, None] * math.pi / 16) * 0.5
     basis[0] *= math.sqrt(0.5)
-    blocks = padded.unflatten(3, (-1, 8)).unflatten(2, (-1, 8)).transpose(3, 4) * 255 - 128
-    table = torch.tensor(_JPEG_TABLE, device=x.device, dtype=torch.float32) * coarseness[..., None, None]
+    batch, planes, rows, columns = padded.shape
+    squares = padded.view(batch, planes, rows // 8, 8, columns // 8, 8).transpose(3, 4)
+    blocks = squares * 255 - 128
+    standard = torch.tensor(_JPEG_TABLE, device=x.device, dtype=torch.float32)
+    table = standard * coarseness[..., None, None]
     coded = ((basis @ blocks @ basis.T) / table).round() * table
     decoded = (basis.T @ coded @ basis + 128) / 255
-    return decoded.transpose(3, 4).flatten(4, 5).flatten(2, 3)[..., :height, :width].clamp(0, 1)
+    whole: Tensor = decoded.transpose(3, 4).reshape(batch, planes, rows, columns)
+    return whole[..., :height, :width].clamp(0, 1)

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from da_ros.geometry.camera import PinholeCamera
 from da_ros.training.scenes.builder import Camera, Scene, multiply, rotate, rotation_x, rotation_y
-from da_ros.training.scenes.generate import write_scene, worth_seeing
-from da_ros.training.scenes.render import render
+from da_ros.training.scenes.cast import FAR
+from da_ros.training.scenes.generate import LOOK, NEXT_SEED, worth_seeing, write_scene
+from da_ros.training.scenes.render import pixel_rays, render, trace
 from da_ros.training.scenes.sensor import photograph
 from da_ros.training.scenes.tensors import stack
-from da_ros.training.scenes.textures import PROCEDURAL, Atlas, make_atlas
+from da_ros.training.scenes.textures import Atlas, make_atlas
+
+ATTEMPTS = 40  # scenes that are written until one has room to move
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,27 +105,37 @@ def render_sequence(
         The sequence.
     """
     atlas = make_atlas(photos=False) if atlas is None else atlas
-    scene, travel = _scene_with_room_to_move(seed, family, atlas, height, width)
+    device = atlas.texels.device
+    scene, travel = _scene_with_room_to_move(seed, family, device)
     rgb, depth, poses = [], [], []
     for number in range(frames):
         camera = move(scene.camera, number / max(1, frames - 1), travel)
-        shot = render(stack([replace(scene, camera=camera)], atlas.texels.device), atlas, height, width, supersample)
-        generator = torch.Generator(atlas.texels.device).manual_seed(seed)  # one look for all frames
+        here = stack([replace(scene, camera=camera)], device)
+        shot = render(here, atlas, height, width, supersample)
+        generator = torch.Generator(device).manual_seed(seed)  # one look for all frames
         rgb.append(photograph(shot.radiance, generator)[0].cpu().numpy())
         depth.append(shot.depth[0].cpu().numpy())
         poses.append(pose_of(camera))
-    return SceneSequence(np.stack(rgb), np.stack(depth), pinhole_of(scene.camera, height, width), np.stack(poses), scene)
+    camera_info = pinhole_of(scene.camera, height, width)
+    return SceneSequence(np.stack(rgb), np.stack(depth), camera_info, np.stack(poses), scene)
 
 
-def _scene_with_room_to_move(seed: int, family: str | None, atlas: Atlas, height: int, width: int
-                             ) -> tuple[Scene, float]:
-    """A scene worth seeing at the first and the last frame, and how far the camera goes [m]."""
-    device = atlas.texels.device
-    for attempt in range(40):
-        scene = write_scene(seed + 1_000_000_007 * attempt, family, PROCEDURAL)
-        small = render(stack([scene], device), atlas, 24, 32).depth
-        travel = float(min(0.5, 0.25 * small[torch.isfinite(small)].median())) if small.isfinite().any() else 0.0
+def _scene_with_room_to_move(
+    seed: int, family: str | None, device: torch.device
+) -> tuple[Scene, float]:
+    """A scene worth seeing along the whole way, and how far the camera goes [m]."""
+    for attempt in range(ATTEMPTS):
+        scene = write_scene(seed + NEXT_SEED * attempt, family)
+        travel = _travel(scene, device)
         ends = [replace(scene, camera=move(scene.camera, s, travel)) for s in (0.0, 0.5, 1.0)]
         if travel > 0.03 and all(bool(worth_seeing(stack([s], device))[0]) for s in ends):
             break
     return scene, travel
+
+
+def _travel(scene: Scene, device: torch.device) -> float:
+    """A quarter of the median depth, half a metre at most; 0 where there is only sky [m]."""
+    tensors = stack([scene], device)
+    depth, _ = trace(tensors, pixel_rays(tensors, *LOOK), False)
+    seen = depth[depth < FAR]
+    return min(0.5, 0.25 * float(seen.median())) if len(seen) else 0.0

@@ -51,7 +51,9 @@ def lidar_directions(spec: LidarSpec) -> NDArray[np.float64]:
     return np.stack((x, y, np.broadcast_to(np.sin(up), x.shape)), -1)
 
 
-def lidar_scan(scene: Scene, pose: NDArray[np.float64], spec: LidarSpec, seed: int) -> NDArray[np.float32]:
+def lidar_scan(
+    scene: Scene, pose: NDArray[np.float64], spec: LidarSpec, seed: int
+) -> NDArray[np.float32]:
     """One turn of the scanner, all at one instant.
 
     Args:
@@ -69,7 +71,11 @@ def lidar_scan(scene: Scene, pose: NDArray[np.float64], spec: LidarSpec, seed: i
     origin: Axes = tuple(torch.full((1, 1), float(pose[i, 3])) for i in range(3))  # type: ignore[assignment]
     t, _ = cast(stack([scene], "cpu"), origin, tuple(world.unbind(-1)), 0.01)  # type: ignore[arg-type]
     distance = t[0].double().numpy()
-    seen = (distance > spec.near) & (distance < min(spec.far, FAR)) & (rng.random(len(distance)) >= spec.drop)
+    seen = (
+        (distance > spec.near)
+        & (distance < min(spec.far, FAR))
+        & (rng.random(len(distance)) >= spec.drop)
+    )
     noisy = distance + rng.normal(0, spec.noise, len(distance))
     return (local * noisy[:, None])[seen].astype(np.float32)
 
@@ -93,8 +99,9 @@ class DepthCameraSpec:
     edge: int = 1
 
 
-def depth_camera_image(scene: Scene, camera: Camera, height: int, width: int, spec: DepthCameraSpec, seed: int
-                       ) -> NDArray[np.float32]:
+def depth_camera_image(
+    scene: Scene, camera: Camera, height: int, width: int, spec: DepthCameraSpec, seed: int
+) -> NDArray[np.float32]:
     """What a depth camera at its own place measures.
 
     Args:
@@ -123,7 +130,9 @@ def _holes(rng: np.random.Generator, shape: tuple[int, ...], share: float) -> ND
 
     coarse = rng.standard_normal((max(2, shape[0] // 12), max(2, shape[1] // 12)))
     smooth = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(smooth > np.quantile(smooth, 1 - share)) if share > 0 else np.zeros(shape, bool)
+    return (
+        np.asarray(smooth > np.quantile(smooth, 1 - share)) if share > 0 else np.zeros(shape, bool)
+    )
 
 
 def _edges(depth: NDArray[np.float64], width: int) -> NDArray[np.bool_]:

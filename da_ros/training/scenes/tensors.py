@@ -10,10 +10,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from da_ros.training.scenes.builder import MATERIAL_FIELDS, SOLID_FIELDS, Scene
+from da_ros.training.scenes.builder import (
+    CENTRE,
+    CUT_REACH,
+    HALF,
+    IDENTITY,
+    MATERIAL_FIELDS,
+    ROTATION,
+    SOLID_FIELDS,
+    Scene,
+)
 
-CHUNK = 8
-WAVES = 5
+CHUNK = 8  # solids that are cast together
+WAVES = 5  # of hilly ground, at most
+
+# Columns of a row of light; those of one number keep their axis.
+IS_LAMP, MAIN, SUN, FILL_PLACE, FILL = (
+    slice(0, 1),
+    slice(1, 4),
+    slice(4, 5),
+    slice(5, 8),
+    slice(8, 9),
+)
+AMBIENT, TINT, FOG = slice(9, 10), slice(10, 13), slice(13, 14)
+ZENITH, HORIZON, CLOUDS = slice(14, 17), slice(17, 20), slice(20, 21)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,10 +41,10 @@ class SceneTensors:
     """A batch of B scenes.
 
     Attributes:
-        boxes: (B, Kb, SOLID_FIELDS) float32, padded with boxes nowhere.
+        boxes: (B, Kb, SOLID_FIELDS) float32, padded with solids ``nowhere``.
         rounds: (B, Kr, SOLID_FIELDS), likewise.
         materials: (B, M, MATERIAL_FIELDS).
-        lights: (B, 21), see ``_light_row``.
+        lights: (B, 21), columns as named above.
         ground: (B, 1 + 4 WAVES): material or -1, then the waves.
         focal: (B,) over image width.
         offset: (B, 2) principal point off the centre, over image width.
@@ -58,9 +78,9 @@ def stack(scenes: Sequence[Scene], device: torch.device | str) -> SceneTensors:
     Returns:
         Their tensors on the device.
     """
-    boxes = _pad([s.solids[: s.boxes] for s in scenes], SOLID_FIELDS, CHUNK)
-    rounds = _pad([s.solids[s.boxes :] for s in scenes], SOLID_FIELDS, CHUNK)
-    materials = _pad([s.materials for s in scenes], MATERIAL_FIELDS, 1)
+    boxes = _pad([s.solids[: s.boxes] for s in scenes], nowhere(), CHUNK)
+    rounds = _pad([s.solids[s.boxes :] for s in scenes], nowhere(), CHUNK)
+    materials = _pad([s.materials for s in scenes], np.zeros(MATERIAL_FIELDS, np.float32), 1)
     cameras = [s.camera for s in scenes]
 
     def tensor(rows: object) -> Tensor:
@@ -80,14 +100,22 @@ def stack(scenes: Sequence[Scene], device: torch.device | str) -> SceneTensors:
     )
 
 
-def _pad(rows: list[NDArray[np.float32]], fields: int, multiple: int) -> NDArray[np.float32]:
-    most = max(1, max(len(r) for r in rows))
-    out = np.zeros((len(rows), -(-most // multiple) * multiple, fields), np.float32)
-    if fields == SOLID_FIELDS:
-        out[..., 1] = 1e6  # nowhere: a kilometre of kilometres below the ground
-        out[..., 3], out[..., 7], out[..., 11] = 1.0, 1.0, 1.0
-        out[..., 12:15], out[..., 18] = 1e-3, 1.0
-    for target, source in zip(out, rows):
+def nowhere() -> NDArray[np.float32]:
+    """Row of a solid that fills up a list: a grain, a thousand kilometres below the ground."""
+    row = np.zeros(SOLID_FIELDS, np.float32)
+    row[CENTRE] = 0.0, 1e6, 0.0
+    row[ROTATION] = np.ravel(IDENTITY)
+    row[HALF], row[CUT_REACH] = 1e-3, 1.0
+    return row
+
+
+def _pad(
+    rows: list[NDArray[np.float32]], filler: NDArray[np.float32], multiple: int
+) -> NDArray[np.float32]:
+    """Stack lists of rows (k, F) to (B, K, F), each filled up to the same multiple."""
+    most = max(1, *(len(r) for r in rows))
+    out = np.tile(filler, (len(rows), -(-most // multiple) * multiple, 1))
+    for target, source in zip(out, rows, strict=True):
         target[: len(source)] = source
     return out
 

@@ -1,7 +1,7 @@
 """Leave out what rays cannot meet: a picture in tiles, each with its own short list of solids.
 
-Every test here is conservative: a solid is dropped only where no ray of the tile can reach it, so that
-the result is the same to the bit.
+Every test here is conservative: a solid is dropped only where no ray of the tile can reach it, so
+that the result is the same to the bit.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from da_ros.training.scenes.cast import FAR, Axes, cast
-from da_ros.training.scenes.tensors import CHUNK, SceneTensors
+from da_ros.training.scenes.builder import CENTRE, HALF, ROTATION
+from da_ros.training.scenes.cast import BEFORE_LIGHT, NEAR, OFF_SURFACE, Axes, axes_of, cast
+from da_ros.training.scenes.tensors import CHUNK, SceneTensors, nowhere
 
 TILES = (8, 8)  # rows, columns
 _CORNERS = torch.tensor([[x, y, z] for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
@@ -32,22 +33,35 @@ def fits(scenes: SceneTensors, height: int, width: int) -> bool:
 
 
 def _pick(solids: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-    """Short lists (T, Kmax, fields) of one scene's solids (K, fields), and which they are (T, Kmax)."""
+    """Short lists of one scene's solids.
+
+    Args:
+        solids: (K, SOLID_FIELDS).
+        visible: Which are in which list, (T, K) bool.
+
+    Returns:
+        The lists in the order of the solids, (T, Kmax, SOLID_FIELDS), and which they are,
+        (T, Kmax); filled up with solids ``nowhere``, which are number K.
+    """
     most = max(1, int(visible.sum(1).max()))
     most = -(-most // CHUNK) * CHUNK
-    nowhere = torch.zeros(1, solids.shape[1])
-    nowhere[0, 1], nowhere[0, [3, 7, 11]], nowhere[0, 12:15], nowhere[0, 18] = 1e6, 1.0, 1e-3, 1.0
     order = torch.argsort(visible.to(torch.int8), dim=1, descending=True, stable=True)
     if order.shape[1] < most:
         order = torch.nn.functional.pad(order, (0, most - order.shape[1]), value=0)
     order = order[:, :most]
     there = torch.arange(most)[None] < visible.sum(1, keepdim=True)
     order = torch.where(there, order, torch.full_like(order, len(solids)))
-    return torch.cat((solids, nowhere))[order], order
+    return torch.cat((solids, torch.from_numpy(nowhere())[None]))[order], order
 
 
-def _tiled_cast(scenes: SceneTensors, visible: Tensor, origin: Axes, direction: Axes, near: float, compiled: bool
-                ) -> tuple[Tensor, Tensor]:
+def _tiled_cast(
+    scenes: SceneTensors,
+    visible: Tensor,
+    origin: Axes,
+    direction: Axes,
+    near: float,
+    compiled: bool,
+) -> tuple[Tensor, Tensor]:
     """``cast`` of T tiles of one scene, with the indices of the whole scene."""
     count = scenes.boxes.shape[1]
     boxes, which_box = _pick(scenes.boxes[0], visible[:, :count])
@@ -64,8 +78,9 @@ def _solids(scenes: SceneTensors) -> Tensor:
     return torch.cat((scenes.boxes[0], scenes.rounds[0]))
 
 
-def trace_tiled(scenes: SceneTensors, rays: Tensor, height: int, width: int, compiled: bool
-                ) -> tuple[Tensor, Tensor]:
+def trace_tiled(
+    scenes: SceneTensors, rays: Tensor, height: int, width: int, compiled: bool
+) -> tuple[Tensor, Tensor]:
     """Depth and solid of one scene's camera rays, as ``render.trace`` gives them.
 
     Args:
@@ -81,8 +96,8 @@ def trace_tiled(scenes: SceneTensors, rays: Tensor, height: int, width: int, com
     order = tile_order(height, width)
     tiled = rays[0][order]  # (T, n, 3)
     visible = _in_view(scenes, tiled)
-    origin: Axes = tuple(scenes.position[:, i : i + 1].expand(len(order), 1) for i in range(3))  # type: ignore[assignment]
-    t, index = _tiled_cast(scenes, visible, origin, tuple(tiled.unbind(-1)), 0.02, compiled)  # type: ignore[arg-type]
+    origin = axes_of(scenes.position[:, None].expand(len(order), 1, 3))
+    t, index = _tiled_cast(scenes, visible, origin, axes_of(tiled), NEAR, compiled)
     return _untile(t, order), _untile(index, order)
 
 
@@ -95,21 +110,29 @@ def _untile(values: Tensor, order: Tensor) -> Tensor:
 def _in_view(scenes: SceneTensors, tiled: Tensor) -> Tensor:
     """Which solids may appear in which tile, (T, K) bool."""
     solids, turn = _solids(scenes), scenes.rotation[0]
-    rotation, half = solids[:, 3:12].view(-1, 3, 3), solids[:, 12:15]
-    corners = solids[:, None, :3] + (_CORNERS[None] * half[:, None]) @ rotation.transpose(1, 2)
+    rotation, half = solids[:, ROTATION].view(-1, 3, 3), solids[:, HALF]
+    corners = solids[:, None, CENTRE] + (_CORNERS[None] * half[:, None]) @ rotation.transpose(1, 2)
     seen = (corners - scenes.position[0]) @ turn  # (K, 8, 3) in the camera
     z = seen[..., 2]
-    ahead, behind = (z > 0.01).all(1), (z < 0.01).all(1)
-    flat = seen[..., :2] / z.clamp_min(0.01)[..., None]
+    ahead, behind = (z > NEAR / 2).all(1), (z < NEAR / 2).all(1)
+    flat = seen[..., :2] / z.clamp_min(NEAR / 2)[..., None]
     camera = tiled @ turn
     low, high = camera[..., :2].amin(1), camera[..., :2].amax(1)  # (T, 2) on the plane z = 1
     slack = 1e-4
-    overlap = (flat.amin(1)[None] <= high[:, None] + slack) & (flat.amax(1)[None] >= low[:, None] - slack)
+    left_of, right_of = flat.amin(1)[None] <= high[:, None] + slack, flat.amax(1)[None]
+    overlap = left_of & (right_of >= low[:, None] - slack)
     return torch.where(ahead[None], overlap.all(-1), ~behind[None])
 
 
-def shadowed_tiled(scenes: SceneTensors, point: Tensor, to_light: Tensor, lit: Tensor, height: int, width: int,
-                   compiled: bool) -> Tensor:
+def shadowed_tiled(
+    scenes: SceneTensors,
+    point: Tensor,
+    to_light: Tensor,
+    lit: Tensor,
+    height: int,
+    width: int,
+    compiled: bool,
+) -> Tensor:
     """Which points of one scene something hides from the main light, (1, H W) bool.
 
     Args:
@@ -125,24 +148,30 @@ def shadowed_tiled(scenes: SceneTensors, point: Tensor, to_light: Tensor, lit: T
     p, way, matters = point[0][order], to_light[0][order], lit[0][order]
     anchor = torch.where(matters.any(1, keepdim=True), matters.float().argmax(1, keepdim=True), 0)
     p = torch.where(matters[..., None], p, p.gather(1, anchor[..., None].expand(-1, -1, 3)))
-    low = torch.minimum(p, p + way).amin(1)
-    high = torch.maximum(p, p + way).amax(1)
+    visible = _between(scenes, p, way)
+    t, _ = _tiled_cast(scenes, visible, axes_of(p), axes_of(way), OFF_SURFACE, compiled)
+    return _untile(t < BEFORE_LIGHT, order)
+
+
+def _between(scenes: SceneTensors, p: Tensor, way: Tensor) -> Tensor:
+    """Which solids may stand between a tile's points and the light, (T, K) bool."""
+    low, high = torch.minimum(p, p + way).amin(1), torch.maximum(p, p + way).amax(1)
     solids = _solids(scenes)
-    reach = (solids[:, 3:12].view(-1, 3, 3).abs() @ solids[:, 12:15, None])[..., 0]
-    centre = solids[:, :3]
+    centre, half = solids[:, CENTRE], solids[:, HALF]
+    reach = (solids[:, ROTATION].view(-1, 3, 3).abs() @ half[..., None])[..., 0]
     overlap = ((centre - reach)[None] <= high[:, None]) & ((centre + reach)[None] >= low[:, None])
-    visible = overlap.all(-1) & _near_beam(p, way, centre, solids[:, 12:15].norm(dim=1))
-    origin, direction = tuple(p.unbind(-1)), tuple(way.unbind(-1))
-    t, _ = _tiled_cast(scenes, visible, origin, direction, 1e-4, compiled)  # type: ignore[arg-type]
-    return _untile(t < min(0.98, FAR), order)
+    return overlap.all(-1) & _near_beam(p, way, centre, half.norm(dim=1))
 
 
 def _near_beam(p: Tensor, way: Tensor, centre: Tensor, radius: Tensor) -> Tensor:
     """Which spheres come near the bundle of segments from a tile's points to the light, (T, K)."""
     start, reach = p.mean(1), way.mean(1)
-    wide = torch.maximum((p - start[:, None]).norm(dim=-1).amax(1),
-                         (p + way - (start + reach)[:, None]).norm(dim=-1).amax(1))
+    wide = torch.maximum(
+        (p - start[:, None]).norm(dim=-1).amax(1),
+        (p + way - (start + reach)[:, None]).norm(dim=-1).amax(1),
+    )
     offset = centre[None] - start[:, None]  # (T, K, 3)
-    along = (offset * reach[:, None]).sum(-1) / (reach * reach).sum(-1, keepdim=True).clamp_min(1e-9)
-    gap = (offset - along.clamp(0, 1)[..., None] * reach[:, None]).norm(dim=-1)
+    squared = (reach * reach).sum(-1, keepdim=True).clamp_min(1e-9)
+    along = (offset * reach[:, None]).sum(-1) / squared
+    gap: Tensor = (offset - along.clamp(0, 1)[..., None] * reach[:, None]).norm(dim=-1)
     return gap <= radius[None] + wide[:, None] + 1e-4
