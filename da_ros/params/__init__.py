@@ -25,6 +25,7 @@ from da_ros.params.groups import (
     OutputParams,
     PipelineParams,
 )
+from da_ros.params.node import DepthNodeParams, NodeParams
 from da_ros.params.spec import ParamGroup, ParamSpec, Value, field_specs, param
 from da_ros.params.text import parameters_markdown, parameters_yaml
 
@@ -46,8 +47,10 @@ __all__ = [
     "CameraParams",
     "CloudParams",
     "ColorParams",
+    "DepthNodeParams",
     "DepthParams",
     "ModelParams",
+    "NodeParams",
     "OutputParams",
     "ParamGroup",
     "ParamSpec",

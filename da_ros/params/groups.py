@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from da_ros.errors import ParameterError
 from da_ros.params.spec import ParamGroup, Value, field_specs, param
@@ -262,6 +262,9 @@ class OutputParams(ParamGroup):
     info: bool = param(True, "depth_info: model, scale, sizes and times.", dynamic=True)
 
 
+Params = TypeVar("Params", bound="PipelineParams")
+
+
 @dataclass(frozen=True)
 class PipelineParams:
     """One of each group: all that decides what a frame becomes."""
@@ -285,7 +288,7 @@ class PipelineParams:
             for spec in field_specs(type(group))
         }
 
-    def with_values(self, values: Mapping[str, object]) -> PipelineParams:
+    def with_values(self: Params, values: Mapping[str, object]) -> Params:
         """Return a copy with some parameters set, by public name.
 
         All new values of a group are set at once, so near and far may move together.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from da_ros.params.groups import PipelineParams
+from da_ros.params.node import DepthNodeParams
 from da_ros.params.spec import ParamGroup, ParamSpec, Value, field_specs
 
 _NOTE = "Generated from da_ros/params: run `python -m da_ros.params` after a change there."
@@ -14,7 +14,7 @@ _WIDTH = 99
 def parameters_yaml() -> str:
     """Return config/depth.yaml: every parameter at its default, commented."""
     lines = [f"# {_NOTE}", "/**:", "  ros__parameters:"]
-    for group in PipelineParams().groups().values():
+    for group in DepthNodeParams().groups().values():
         lines += ["", *_yaml_group(type(group))]
     return "\n".join(lines) + "\n"
 
@@ -30,7 +30,7 @@ def parameters_markdown() -> str:
         "configured again.",
         "",
     ]
-    for group in PipelineParams().groups().values():
+    for group in DepthNodeParams().groups().values():
         lines += _markdown_group(type(group))
     return "\n".join(lines)
 

@@ -20,8 +20,10 @@ from da_ros.params import (
     CameraParams,
     CloudParams,
     ColorParams,
+    DepthNodeParams,
     DepthParams,
     ModelParams,
+    NodeParams,
     OutputParams,
     ParamGroup,
     ParamSpec,
@@ -32,8 +34,11 @@ from da_ros.params import (
     parameters_yaml,
 )
 
-GROUPS = (ModelParams, DepthParams, CameraParams, CloudParams, ColorParams, OutputParams)
-SPECS = [spec for group in GROUPS for spec in field_specs(group)]
+PIPELINE_GROUPS = (
+    ModelParams, DepthParams, CameraParams, CloudParams, ColorParams, OutputParams,
+)  # fmt: skip
+PIPELINE_SPECS = [spec for group in PIPELINE_GROUPS for spec in field_specs(group)]
+SPECS = [*PIPELINE_SPECS, *field_specs(NodeParams)]
 PYTHON_TYPES = {"bool": bool, "int": int, "double": float, "string": str}
 
 
@@ -154,7 +159,14 @@ class TestDeclarations:
 
 class TestPipelineParams:
     def test_values_name_every_parameter(self) -> None:
-        assert PipelineParams().values() == {spec.name: spec.default for spec in SPECS}
+        known = {spec.name: spec.default for spec in PIPELINE_SPECS}
+        assert PipelineParams().values() == known
+
+    def test_the_node_has_its_own_besides(self) -> None:
+        node = DepthNodeParams()
+        assert node.values() == {spec.name: spec.default for spec in SPECS}
+        changed = node.with_values({"max_rate": 5, "cloud.stride": 2})
+        assert (changed.node.max_rate, changed.cloud.stride) == (5.0, 2)
 
     def test_with_values_sets_by_public_name(self) -> None:
         changed = PipelineParams().with_values({"cloud.stride": 4, "near": 1})
@@ -183,7 +195,7 @@ class TestGeneratedFiles:
                 flat |= {f"{name}.{key}": inner for key, inner in value.items()}
             else:
                 flat[name] = value
-        assert flat == PipelineParams().values()
+        assert flat == DepthNodeParams().values()
         assert [type(v) for v in flat.values()] == [type(s.default) for s in SPECS]
 
     def test_markdown_has_a_row_each(self) -> None:
