@@ -19,5 +19,6 @@ say "three photos"
 "$DA_ROS" image "$PHOTOS/motorcycle_left.png" "$PHOTOS/coffee.png" "$PHOTOS/rocket.jpg" \
   -o "$OUT/photos"
 
-say "done in $SECONDS s; open in a browser:"
+say "done in $SECONDS s. Pages to open in a browser, then bags (for RViz, Foxglove, ros2 bag play):"
 find "$OUT" -name '*.html' | sort
+find "$OUT" -name metadata.yaml -exec dirname {} + | sort

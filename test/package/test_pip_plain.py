@@ -115,6 +115,23 @@ class TestPipWithoutRos:
         out = run([installation.python, "-c", program], env=environment, cwd="/")
         assert out.strip().splitlines()[-1] == "[]"
 
+    def test_the_demo_runs(
+        self,
+        installation: Installation,
+        torch_folder: Path,
+        run: Callable[..., str],
+        tmp_path: Path,
+    ) -> None:
+        if not (
+            installation.source / "da_ros" / "network" / "data" / "nano.safetensors"
+        ).is_file():
+            pytest.skip("nano is not trained yet")
+        environment = installation.environment | {"PYTHONPATH": str(torch_folder)}
+        small = ["--frames", "1", "--width", "160", "--height", "128"]
+        command = [installation.da_ros, "demo", "-o", str(tmp_path / "out"), *small]
+        run(command, env=environment, cwd="/")
+        assert (tmp_path / "out" / "index.html").is_file()
+
     def test_message_texts_are_there(
         self, installation: Installation, run: Callable[..., str]
     ) -> None:
