@@ -76,7 +76,7 @@ class DepthAnything(nn.Module):
 
     def forward_raw(self, image: Tensor) -> Tensor:
         """Like ``forward``, before the last activation: (B, h, w) float32, any sign."""
-        height, width = image.shape[-2:]
+        height, width = map(int, image.shape[-2:])
         tapped = self.pretrained(image.to(self.dtype))
         rows, columns = height // self.patch, width // self.patch
         return cast("Tensor", self.depth_head(tapped, rows, columns, self.patch))

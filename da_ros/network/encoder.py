@@ -118,7 +118,7 @@ class DinoV2(nn.Module):
 
     def _embed(self, image: Tensor) -> Tensor:
         """(B, 3, h, w) -> (B, 1 + N, dim) with positions added."""
-        height, width = image.shape[-2:]
+        height, width = map(int, image.shape[-2:])  # a tracer would hand out tensors
         patch = self.spec.patch
         if height % patch or width % patch:
             raise ShapeError(
