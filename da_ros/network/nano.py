@@ -1,9 +1,9 @@
 """nano: a small convolutional depth network of our own, made for demos, tests and tiny machines.
 
-An EfficientNet-Lite0 encoder (Tan & Le 2019; the Lite variant has ReLU6 and no squeeze-and-excite), two
+An EfficientNet-Lite0 encoder (Tan & Le 2019; Lite has ReLU6 and no squeeze-and-excite), two
 transformer blocks over the 1/32 grid so that every pixel sees the whole picture, and a
-convolutional decoder up to half of the input. Normalisation layers exist only while training; what is
-shipped is plain convolutions, with their batch norms folded in.
+convolutional decoder up to half of the input. Batch norms exist only while training; what ships is
+plain convolutions, with their batch norms folded in.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ class BlockSpec:
     expand: int
 
 
-def _stage(inputs: int, outputs: int, kernel: int, stride: int, expand: int, repeats: int) -> list[BlockSpec]:
+def _stage(
+    inputs: int, outputs: int, kernel: int, stride: int, expand: int, repeats: int
+) -> list[BlockSpec]:
     first = BlockSpec(inputs, outputs, kernel, stride, expand)
     return [first] + [BlockSpec(outputs, outputs, kernel, 1, expand)] * (repeats - 1)
 
@@ -80,17 +82,20 @@ class Conv(nn.Module):
         norm: bool = False,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=not norm)
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=not norm
+        )
         self.norm = nn.BatchNorm2d(outputs) if norm else None
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(x)
+        """Map (B, inputs, h, w) to (B, outputs, h / stride, w / stride), rounded up."""
+        y: Tensor = self.conv(x)
         if self.norm is not None:
-            x = self.norm(x)
+            y = self.norm(y)
         if self.activation == "relu6":
-            return F.relu6(x, inplace=not self.training)
-        return F.relu(x, inplace=not self.training) if self.activation == "relu" else x
+            return F.relu6(y, inplace=not self.training)
+        return F.relu(y, inplace=not self.training) if self.activation == "relu" else y
 
 
 class InvertedResidual(nn.Module):
@@ -105,8 +110,9 @@ class InvertedResidual(nn.Module):
         self.skip = spec.stride == 1 and spec.inputs == spec.outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.expand(x) if self.expand is not None else x
-        y = self.project(self.filter(y))
+        """Map (B, inputs, h, w) to (B, outputs, h / stride, w / stride), rounded up."""
+        hidden = self.expand(x) if self.expand is not None else x
+        y: Tensor = self.project(self.filter(hidden))
         return x + y if self.skip else y
 
 
@@ -119,6 +125,7 @@ class Encoder(nn.Module):
         self.blocks = nn.ModuleList(InvertedResidual(spec) for spec in ENCODER_BLOCKS)
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Map (B, 3, h, w) to the maps of TAPS, the finest (1/2) first."""
         x, features = self.stem(x), []
         for index, block in enumerate(self.blocks):
             x = block(x)
@@ -128,7 +135,7 @@ class Encoder(nn.Module):
 
 
 class GlobalBlock(nn.Module):
-    """Pre-norm attention and MLP over the coarsest grid, positions from a depthwise convolution."""
+    """Pre-norm attention and MLP over the coarsest grid; a convolution tells the places apart."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -140,9 +147,10 @@ class GlobalBlock(nn.Module):
         self.fc1, self.fc2 = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Mix a map (B, width, h, w) over all its places."""
         x = x + self.position(x)
         batch, width, height, columns = x.shape
-        tokens = x.flatten(2).transpose(1, 2)  # (B, N, width)
+        tokens: Tensor = x.flatten(2).transpose(1, 2)  # (B, N, width)
         qkv = self.qkv(self.norm1(tokens)).view(batch, -1, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, N, width / heads)
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
@@ -162,11 +170,13 @@ class Fusion(nn.Module):
         self.refine2 = Conv(width, width, 3, norm=norm)
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """Join (B, coarse, h, w) and (B, lateral, 2 h, 2 w) to (B, width, 2 h, 2 w)."""
         up = F.interpolate(
             self.narrow(coarse), size=fine.shape[-2:], mode="bilinear", align_corners=False
         )
         x = F.relu(up + self.lateral(fine))
-        return x + self.refine2(self.refine1(x))
+        y: Tensor = self.refine2(self.refine1(x))
+        return x + y
 
 
 class Nano(nn.Module):
@@ -188,7 +198,8 @@ class Nano(nn.Module):
         inputs = (coarse, *widths[:-1])
         laterals = TAP_CHANNELS[-2::-1]
         self.fusions = nn.ModuleList(
-            Fusion(i, lateral, w, norm) for i, lateral, w in zip(inputs, laterals, widths)
+            Fusion(i, lateral, w, norm)
+            for i, lateral, w in zip(inputs, laterals, widths, strict=True)
         )
         self.head1 = Conv(widths[-1], widths[-1], 3)
         self.head2 = nn.Conv2d(widths[-1], 1, 1)
@@ -205,15 +216,22 @@ class Nano(nn.Module):
         return F.relu(self.raw(x))
 
     def raw(self, x: Tensor) -> Tensor:
-        """As ``forward``, before the last ReLU: what training needs a gradient of everywhere."""
+        """As ``forward``, before the last ReLU: training needs a gradient everywhere.
+
+        The last two convolutions run in float32 at any precision, so that depth shows no terraces.
+        """
         *finer, coarsest = self.encoder(x)
         y = self.context(self.reduce(coarsest))
-        for fusion, feature in zip(self.fusions, reversed(finer)):
+        for fusion, feature in zip(self.fusions, reversed(finer), strict=True):
             y = fusion(y, feature)
-        # The last two convolutions run in float32 at any precision, so that depth shows no terraces.
         with torch.autocast(x.device.type, enabled=False):
-            out: Tensor = self.head2(self.head1(y.float()))
-        return out[:, 0]
+            y = F.relu(_convolve_float32(self.head1.conv, y))
+            return _convolve_float32(self.head2, y)[:, 0]
+
+
+def _convolve_float32(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    bias = None if conv.bias is None else conv.bias.float()
+    return F.conv2d(x.float(), conv.weight.float(), bias, conv.stride, conv.padding)
 
 
 def fold_norms(network: Nano) -> Nano:

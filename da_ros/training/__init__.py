@@ -1,1 +1,1 @@
-"""How nano is made: generated scenes, losses, the training loop. Nothing but the cli imports it."""
+"""How nano is made: scenes, losses, the training loop. Nothing but the cli imports it."""

@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def augment(rgb: Tensor, inverse: Tensor, height: int, width: int, generator: torch.Generator
-            ) -> tuple[Tensor, Tensor]:
+def augment(
+    rgb: Tensor, inverse: Tensor, height: int, width: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Crop, mirror and restyle a batch.
 
     Args:
@@ -19,22 +20,35 @@ def augment(rgb: Tensor, inverse: Tensor, height: int, width: int, generator: to
         generator: All its chance, on the same device.
 
     Returns:
-        Pictures (B, 3, height, width) float32 in [0, 1], and inverse depth (B, height, width) float32.
+        Pictures (B, 3, height, width) float32 in [0, 1], and inverse depth (B, height, width)
+        float32.
     """
-    x = rgb.permute(0, 3, 1, 2).float() / 255
+    x, y = crop(rgb, inverse, height, width, generator)
+    return restyle(x, generator), y
+
+
+def crop(
+    rgb: Tensor, inverse: Tensor, height: int, width: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Take a random window of each picture and of its inverse depth; as ``augment``, unstyled."""
+    x, y = rgb.permute(0, 3, 1, 2).float() / 255, inverse.float()[:, None]
     grid = _windows(x, height, width, generator)
     x = F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    y = F.grid_sample(inverse.float()[:, None], grid, mode="nearest", padding_mode="border", align_corners=False)
-    return restyle(x, generator), y[:, 0]
+    y = F.grid_sample(y, grid, mode="nearest", padding_mode="border", align_corners=False)
+    return x, y[:, 0]
 
 
 def _draw(x: Tensor, generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
+    """One number a picture, or as many as ``shape`` says, (B, *shape)."""
     size = (len(x), *(shape or (1, 1, 1)))
     return low + (high - low) * torch.rand(size, generator=generator, device=x.device)
 
 
 def _windows(x: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
-    """Sampling grids of random windows: 45 to 100 % of a side, slightly turned, half of them mirrored."""
+    """Sampling grids of random windows, (B, height, width, 2).
+
+    45 to 100 % of a side, slightly stretched and turned, half of them mirrored.
+    """
     size = _draw(x, generator, 0.0, 1.0, 1)
     whole = _draw(x, generator, 0.0, 1.0, 1) < 0.35
     side = torch.where(whole, torch.ones_like(size), 0.45 + 0.55 * size)
@@ -43,21 +57,29 @@ def _windows(x: Tensor, height: int, width: int, generator: torch.Generator) -> 
     flip = torch.where(_draw(x, generator, 0.0, 1.0, 1) < 0.5, -1.0, 1.0)
     tx, ty = ((1 - s) * _draw(x, generator, -1.0, 1.0, 1) for s in (sx, sy))
     angle = _draw(x, generator, -0.06, 0.06, 1)
-    rows = torch.stack(
-        (torch.cat((sx * flip, -sy * angle, tx), 1), torch.cat((sx * flip * angle, sy, ty), 1)), 1
-    )
+    across = torch.cat((sx * flip, -sy * angle, tx), 1)
+    down = torch.cat((sx * flip * angle, sy, ty), 1)
+    rows = torch.stack((across, down), 1)
     return F.affine_grid(rows, [len(x), 1, height, width], align_corners=False)
 
 
 def restyle(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Change light, colour, sharpness and noise; (B, 3, H, W) in [0, 1], same out."""
+    """Change light, colour, sharpness and noise.
+
+    Args:
+        x: (B, 3, H, W) in [0, 1].
+        generator: All its chance, on the same device.
+
+    Returns:
+        The same shape and range.
+    """
     chance = [_draw(x, generator, 0.0, 1.0) for _ in range(6)]
     x = torch.where(chance[0] < 0.4, _relight(x, generator), x)
     mean = x.mean((1, 2, 3), keepdim=True)
     x = mean + (x - mean) * _draw(x, generator, -0.6, 0.45).exp()
     grey = x.mean(1, keepdim=True)
-    saturation = torch.where(chance[1] < 0.15, torch.zeros_like(grey[:, :, :1, :1]), _draw(x, generator, 0.2, 1.5))
-    x = grey + (x - grey) * saturation
+    saturation = _draw(x, generator, 0.2, 1.5)
+    x = grey + (x - grey) * torch.where(chance[1] < 0.15, torch.zeros_like(saturation), saturation)
     x = x * _draw(x, generator, -0.6, 0.35).exp() * _draw(x, generator, 0.8, 1.2, 3, 1, 1)
     x = x.clamp(1e-4, 1) ** _draw(x, generator, -0.4, 0.4).exp()
     x = torch.where(chance[2] < 0.25, _soften(x), x)

@@ -12,7 +12,7 @@ def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
     """Draw loss and held-out figures over the samples seen.
 
     Args:
-        rows: Of the run's log.
+        rows: Of the run's log, as ``loop.read_log`` gives them.
         path: PNG to write.
 
     Raises:
@@ -29,7 +29,11 @@ def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
     known = [r for r in rows if r["loss"] is not None]
     left.plot([r["samples"] for r in known], [r["loss"] for r in known], color="tab:blue")
     left.set(xlabel="samples", ylabel="training loss", title="loss on augmented pictures")
-    for name, colour in (("absrel", "tab:red"), ("delta1", "tab:green"), ("ordered", "tab:orange")):
+    for name, colour in (
+        ("absrel", "tab:red"),
+        ("delta1", "tab:green"),
+        ("ordered", "tab:orange"),
+    ):
         right.plot([r["samples"] for r in rows], [r[name] for r in rows], label=name, color=colour)
     right.set(xlabel="samples", ylim=(0, 1), title="held-out scenes (averaged weights)")
     right.legend()

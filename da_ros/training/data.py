@@ -1,4 +1,4 @@
-"""Scenes on disk: written once in shards that survive an interruption, then drawn from while training."""
+"""Scenes on disk: written once in shards that survive an interruption, then drawn from."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from da_ros.errors import InputError
-from da_ros.training.scenes.generate import write_scene, worth_seeing
+from da_ros.training.scenes.generate import worth_seeing, write_scene
 from da_ros.training.scenes.render import render
 from da_ros.training.scenes.sensor import photograph
 from da_ros.training.scenes.tensors import stack
 from da_ros.training.scenes.textures import Atlas
 
-SHARD = 128  # scenes written in one go
+SHARD = 128
 HIGHEST_INVERSE = 1 / 0.15  # [1/m]
 HELD_OUT_SEED = 900_000_000  # scenes from here on are never trained on
 
@@ -31,15 +31,19 @@ class ShardSpec:
     Attributes:
         height: [px].
         width: [px].
-        first_seed: Shard k holds scenes from first_seed + k SHARD on.
+        first_seed: Shard k holds scenes from first_seed + k count on.
+        count: Scenes written in one go; those that show nothing are left out.
     """
 
     height: int
     width: int
     first_seed: int
+    count: int = SHARD
 
 
-def write_shard(folder: Path, number: int, spec: ShardSpec, atlas: Atlas, together: int = 1) -> Path:
+def write_shard(
+    folder: Path, number: int, spec: ShardSpec, atlas: Atlas, together: int = 1
+) -> Path:
     """Render one shard, unless it is there already.
 
     Args:
@@ -50,15 +54,16 @@ def write_shard(folder: Path, number: int, spec: ShardSpec, atlas: Atlas, togeth
         together: Scenes rendered at once (more on a GPU).
 
     Returns:
-        Its path. It is complete whenever it exists under this name.
+        Its path. It is complete whenever it exists under this name: ``rgb`` (n, H, W, 3) uint8 and
+        ``inverse`` (n, H, W) float16 [1/m], 0 for sky.
     """
     path = folder / f"shard_{number:05d}.npz"
     if path.exists():
         return path
-    first = spec.first_seed + number * SHARD
-    parts = list(_pictures(range(first, first + SHARD), spec, atlas, together))
-    rgb = np.concatenate([p[0] for p in parts])
-    inverse = np.concatenate([p[1] for p in parts])
+    first = spec.first_seed + number * spec.count
+    parts = list(_pictures(range(first, first + spec.count), spec, atlas, together))
+    rgb = np.concatenate([picture for picture, _ in parts])
+    inverse = np.concatenate([truth for _, truth in parts])
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}.part")
     with unfinished.open("wb") as file:
@@ -67,18 +72,21 @@ def write_shard(folder: Path, number: int, spec: ShardSpec, atlas: Atlas, togeth
     return path
 
 
-def _pictures(seeds: range, spec: ShardSpec, atlas: Atlas, together: int
-              ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float16]]]:
+def _pictures(
+    seeds: range, spec: ShardSpec, atlas: Atlas, together: int
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float16]]]:
     """Render the scenes of these seeds that show something, in the order of their size."""
     device = atlas.texels.device
-    written = sorted((write_scene(s, None, len(atlas)) for s in seeds), key=lambda s: len(s.solids))
+    written = sorted(
+        (write_scene(s, None, len(atlas)) for s in seeds), key=lambda s: len(s.solids)
+    )
     generator = torch.Generator(device).manual_seed(seeds[0])
     for k in range(0, len(written), together):
-        scenes = stack(written[k : k + together], device)
-        keep = worth_seeing(scenes)
-        if not bool(keep.any()):
+        candidates = written[k : k + together]
+        keep = worth_seeing(stack(candidates, device)).tolist()
+        chosen = [scene for scene, good in zip(candidates, keep, strict=True) if good]
+        if not chosen:
             continue
-        chosen = [s for s, good in zip(written[k : k + together], keep.tolist()) if good]
         shot = render(stack(chosen, device), atlas, spec.height, spec.width)
         inverse = (1 / shot.depth).clamp_max(HIGHEST_INVERSE).half()
         yield photograph(shot.radiance, generator).cpu().numpy(), inverse.cpu().numpy()
@@ -100,7 +108,9 @@ class Shards:
         self._starts: list[int] = []
         self.refresh()
         if not self._known:
-            raise InputError(f"{folder}: expected shard_*.npz of training scenes, found none; write some first")
+            raise InputError(
+                f"{folder}: expected shard_*.npz of training scenes, found none; write some first"
+            )
 
     def __len__(self) -> int:
         return self._starts[-1] if self._starts else 0
@@ -110,11 +120,20 @@ class Shards:
         for path in sorted(self._folder.glob("shard_*.npz")):
             if path not in self._known:
                 with np.load(path) as shard:
-                    self._known[path] = torch.from_numpy(shard["rgb"]), torch.from_numpy(shard["inverse"])
+                    rgb, inverse = shard["rgb"], shard["inverse"]
+                self._known[path] = torch.from_numpy(rgb), torch.from_numpy(inverse)
         self._starts = np.cumsum([len(rgb) for rgb, _ in self._known.values()]).tolist()
 
     def batch(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Draw pictures (count, H, W, 3) uint8 and inverse depth (count, H, W) float16."""
+        """Draw pictures, any of them more than once.
+
+        Args:
+            count: How many.
+            rng: All chance.
+
+        Returns:
+            Pictures (count, H, W, 3) uint8 and inverse depth (count, H, W) float16 [1/m].
+        """
         shards = list(self._known.values())
         rgb, inverse = [], []
         for index in rng.integers(0, len(self), count).tolist():

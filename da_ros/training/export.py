@@ -11,12 +11,14 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from da_ros.errors import InputError
 from da_ros.network.nano import Nano, fold_norms
+from da_ros.network.nano_card import NANO_CARD, NANO_FILE
 from da_ros.network.spec import NanoSpec
+from da_ros.training.loop import Recipe
 from da_ros.training.predict import predict
 from da_ros.training.validation import Validation
 
-RESIZE_TARGET = 192  # [px] what it is trained at
 NEAREST_SHARE = 0.995  # quantile of a picture's inverse depth that counts as its nearest
 
 
@@ -44,17 +46,31 @@ def shipped_network(averaged: Nano, validation: Validation) -> Nano:
 
 @torch.inference_mode()
 def typical_nearest(network: Nano, validation: Validation) -> float:
-    """Median over held-out pictures of their nearest predicted inverse depth."""
+    """Median over held-out pictures of their nearest predicted inverse depth.
+
+    Args:
+        network: In evaluation mode, on the CPU.
+        validation: Held-out scenes.
+
+    Returns:
+        In the network's own unit, > 0.
+    """
     nearest: list[Tensor] = []
-    for rgb in validation.rgb.split(16):
-        x = rgb.permute(0, 3, 1, 2).float() / 255
+    for start in range(0, len(validation.rgb), 16):
+        x = validation.rgb[start : start + 16].permute(0, 3, 1, 2).float() / 255
         height, width = (side // 32 * 32 for side in x.shape[-2:])
         out = predict(network, x[..., :height, :width]).flatten(1)
         nearest.append(torch.quantile(out, NEAREST_SHARE, dim=1))
     return float(torch.cat(nearest).median().clamp_min(1e-6))
 
 
-def export(network: Nano, spec: NanoSpec, folder: Path, provenance: dict[str, str]) -> Path:
+def export(
+    network: Nano,
+    spec: NanoSpec,
+    folder: Path,
+    provenance: dict[str, str],
+    resize_target: int = Recipe.height,
+) -> Path:
     """Write the weights in float16 and the card beside them.
 
     Args:
@@ -62,23 +78,41 @@ def export(network: Nano, spec: NanoSpec, folder: Path, provenance: dict[str, st
         spec: Its sizes.
         folder: da_ros/network/data, or anywhere else.
         provenance: What is kept in the file's header: recipe, samples, figures.
+        resize_target: Shorter side of what it was trained on [px].
 
     Returns:
         The weights' path.
+
+    Raises:
+        InputError: If a weight is beyond float16, or no number at all.
     """
-    state = {name: value.half().contiguous() for name, value in network.state_dict().items()}
+    state = {name: _half(name, value) for name, value in network.state_dict().items()}
     content = save(state, {"model": "nano", **provenance})
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "nano.safetensors"
-    path.write_bytes(content)
     card = {
         "sha256": hashlib.sha256(content).hexdigest(),
         "bytes": len(content),
         "reference_inverse_depth": 1.0,
-        "resize_target": RESIZE_TARGET,
+        "resize_target": resize_target,
         "resize_multiple": 32,
         "spec": asdict(spec),
         "trained": provenance,
     }
-    (folder / "nano.json").write_text(json.dumps(card, indent=1) + "\n")
+    path = folder / NANO_FILE
+    _write(path, content)
+    _write(folder / NANO_CARD, (json.dumps(card, indent=1) + "\n").encode())
     return path
+
+
+def _half(name: str, value: Tensor) -> Tensor:
+    small = value.half().contiguous()
+    if not bool(small.isfinite().all()):
+        raise InputError(f"export of nano: {name} has values that float16 cannot hold")
+    return small
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write in one move, so that a kill leaves the old file or the new one."""
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,6 +56,9 @@ class Recipe:
 class Trainer:
     """State of a run: network, average, optimiser, progress.
 
+    The chance of every step follows from the recipe's seed and the step's number, so that a run
+    that was stopped and went on ends as one that was not, as long as the same shards are there.
+
     Args:
         folder: Of the run: checkpoint.pt, log.jsonl.
         recipe: For a new run; a run that is there goes on with its own.
@@ -70,12 +72,11 @@ class Trainer:
         self.step = 0
         saved = self._saved()
         self.recipe = Recipe(**saved["recipe"]) if saved else recipe
+        torch.manual_seed(self.recipe.seed)
         self.network = Nano(NanoSpec(), norm=True)
         if not saved:
-            torch.manual_seed(self.recipe.seed)
-            self.network = Nano(NanoSpec(), norm=True)
             load_pretrained(self.network.encoder)
-        self.network.to(device, memory_format=torch.channels_last)
+        self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = self._optimiser()
         if saved:
@@ -86,7 +87,9 @@ class Trainer:
         """Whether all samples of the recipe were drawn."""
         return self.step * self.recipe.batch >= self.recipe.samples
 
-    def train(self, shards: Shards, seconds: float, validation: Validation, every: int = 250) -> None:
+    def train(
+        self, shards: Shards, seconds: float, validation: Validation, every: int = 250
+    ) -> None:
         """Go on for some time, or to the end.
 
         Args:
@@ -147,13 +150,13 @@ class Trainer:
         return r.encoder_rate * factor, r.decoder_rate * factor
 
     def _advance(self, shards: Shards) -> float:
-        """One step; its chance follows from the seed and the step alone, so a resumed run is the same."""
+        """One step; its loss."""
         r = self.recipe
         rng = np.random.default_rng((r.seed, self.step))
         generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
         rgb, inverse = (t.to(self.device) for t in shards.batch(r.batch, rng))
         x, truth = augment(rgb, inverse, r.height, r.width, generator)
-        for group, rate in zip(self.optimiser.param_groups, self._rates()):
+        for group, rate in zip(self.optimiser.param_groups, self._rates(), strict=True):
             group["lr"] = rate
         predicted = predict(self.network.train(), x)
         loss = depth_loss(predicted, truth)
@@ -169,11 +172,12 @@ class Trainer:
     def _follow(self) -> None:
         """Move the average a little towards the network."""
         keep = min(self.recipe.ema, self.step / (self.step + 20))
-        for mean, now in zip(self.average.state_dict().values(), self.network.state_dict().values()):
+        now = self.network.state_dict()
+        for name, mean in self.average.state_dict().items():
             if mean.dtype.is_floating_point:
-                mean.lerp_(now, 1 - keep)
+                mean.lerp_(now[name], 1 - keep)
             else:
-                mean.copy_(now)
+                mean.copy_(now[name])
 
     def _log(self, losses: list[float], scenes: int, validation: Validation) -> None:
         figures = validation.figures(self.average)
@@ -184,12 +188,30 @@ class Trainer:
             "loss": float(np.mean(losses)) if losses else None,
             **figures,
         }
-        with (self.folder / "log.jsonl").open("a") as file:
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
 
 
-def read_log(folder: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a run's log."""
-    for line in (folder / "log.jsonl").read_text().splitlines():
-        yield json.loads(line)
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """Rows of a run's log, one a step.
+
+    A run that was killed after a log line and before its checkpoint writes that line again, and a
+    kill may cut the last line short; neither shows here.
+
+    Args:
+        folder: Of the run.
+
+    Returns:
+        Rows in the order of their steps: ``step``, ``samples``, ``scenes``, ``loss`` (mean since
+        the row before, None where no step was made) and the held-out figures.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if row["loss"] is not None or row["step"] not in rows:
+            rows[row["step"]] = row
+    return [rows[step] for step in sorted(rows)]

@@ -1,4 +1,4 @@
-"""What training minimises: agreement with the true inverse depth up to its unknown scale and shift."""
+"""What training minimises: disagreement with the truth, whatever the unknown scale and shift."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def gradient_matching(predicted: Tensor, truth: Tensor) -> Tensor:
     total = torch.zeros((), device=truth.device)
     for k in range(SCALES):
         d = difference[:, :: 2**k, :: 2**k]
-        total = total + (d[:, :, 1:] - d[:, :, :-1]).abs().mean() + (d[:, 1:] - d[:, :-1]).abs().mean()
+        total = (
+            total + (d[:, :, 1:] - d[:, :, :-1]).abs().mean() + (d[:, 1:] - d[:, :-1]).abs().mean()
+        )
     return total
 
 

@@ -7,9 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from da_ros.network.nano import Nano
-
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+from da_ros.network.preprocess import DEVIATION, MEAN
 
 
 def predict(network: Nano, x: Tensor) -> Tensor:
@@ -23,8 +21,10 @@ def predict(network: Nano, x: Tensor) -> Tensor:
         (B, H, W) float32, before the last ReLU.
     """
     mean = torch.tensor(MEAN, device=x.device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=x.device).view(1, 3, 1, 1)
+    std = torch.tensor(DEVIATION, device=x.device).view(1, 3, 1, 1)
     x = ((x - mean) / std).contiguous(memory_format=torch.channels_last)
     with torch.autocast(x.device.type, torch.bfloat16):
         out = network.raw(x)
-    return F.interpolate(out.float()[:, None], size=x.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+    return F.interpolate(
+        out.float()[:, None], size=x.shape[-2:], mode="bilinear", align_corners=False
+    )[:, 0]

@@ -15,7 +15,7 @@ from da_ros.training.curve import draw_curve
 from da_ros.training.data import HELD_OUT_SEED, SHARD, Shards, ShardSpec, write_shard
 from da_ros.training.export import export, shipped_network
 from da_ros.training.loop import Recipe, Trainer, read_log
-from da_ros.training.scenes.textures import Atlas, make_atlas
+from da_ros.training.scenes.textures import make_atlas
 from da_ros.training.validation import Validation
 
 HEIGHT, WIDTH = 208, 272  # of the scenes on disk: a little larger than what is trained on [px]
@@ -34,6 +34,7 @@ class RunPlan:
         samples: Pictures drawn in all, or None for the recipe's.
         seconds: Stop and save after this long, or None.
         install: Whether the result also goes to da_ros/network/data.
+        shard: Scenes written in one go.
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class RunPlan:
     samples: int | None
     seconds: float | None
     install: bool
+    shard: int = SHARD
 
 
 def run(plan: RunPlan, device: torch.device) -> str:
@@ -52,6 +54,9 @@ def run(plan: RunPlan, device: torch.device) -> str:
 
     Returns:
         One line for people: done, or how to go on.
+
+    Raises:
+        DaRosError: If something that training needs is not installed.
     """
     end = time.monotonic() + (plan.seconds or float("inf"))
     if not _write_scenes(plan, device, end):
@@ -60,7 +65,7 @@ def run(plan: RunPlan, device: torch.device) -> str:
     recipe = Recipe() if plan.samples is None else Recipe(samples=plan.samples)
     trainer = Trainer(plan.folder, recipe, device)
     trainer.train(Shards(plan.folder / "scenes"), end - time.monotonic(), validation)
-    draw_curve(list(read_log(plan.folder)), plan.folder / "curve.png")
+    draw_curve(read_log(plan.folder), plan.folder / "curve.png")
     if not trainer.done:
         drawn = trainer.step * trainer.recipe.batch
         return f"stopped after {drawn} of {trainer.recipe.samples} samples; call again to go on"
@@ -69,23 +74,28 @@ def run(plan: RunPlan, device: torch.device) -> str:
 
 def _write_scenes(plan: RunPlan, device: torch.device, end: float) -> bool:
     """All shards, held-out ones first; False where time ran out."""
-    shards = -(-plan.scenes // SHARD)
-    folders = [(plan.folder / "held_out", HELD_OUT_SEED, 1), (plan.folder / "scenes", FIRST_SEED, shards)]
+    shards = -(-plan.scenes // plan.shard)
+    folders = [
+        (plan.folder / "held_out", HELD_OUT_SEED, 1),
+        (plan.folder / "scenes", FIRST_SEED, shards),
+    ]
     if all(len(list(folder.glob("shard_*.npz"))) >= count for folder, _, count in folders):
         return True
-    atlas: Atlas = make_atlas(photos=True, device=device)
+    atlas = make_atlas(photos=True, device=device)
     together = TOGETHER_ON_GPU if device.type == "cuda" else 1
     with tqdm(total=shards + 1, desc="scenes", unit="shard") as bar:
         for folder, seed, count in folders:
             for number in range(count):
                 if time.monotonic() > end:
                     return False
-                write_shard(folder, number, ShardSpec(HEIGHT, WIDTH, seed), atlas, together)
+                spec = ShardSpec(HEIGHT, WIDTH, seed, plan.shard)
+                write_shard(folder, number, spec, atlas, together)
                 bar.update()
     return True
 
 
 def _finish(plan: RunPlan, trainer: Trainer, validation: Validation) -> str:
+    """Export; one line with the held-out figures."""
     network = shipped_network(trainer.average.cpu(), validation)
     figures = validation.figures(network)
     provenance = {
@@ -93,7 +103,6 @@ def _finish(plan: RunPlan, trainer: Trainer, validation: Validation) -> str:
         "recipe": str(trainer.recipe),
         "held_out": ", ".join(f"{name} {value:.4f}" for name, value in figures.items()),
     }
-    path = export(network, NanoSpec(), plan.folder, provenance)
-    if plan.install:
-        path = export(network, NanoSpec(), DATA_FOLDER, provenance)
+    for folder in (plan.folder, DATA_FOLDER) if plan.install else (plan.folder,):
+        path = export(network, NanoSpec(), folder, provenance, trainer.recipe.height)
     return f"{path}: held-out {provenance['held_out']}"

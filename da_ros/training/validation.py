@@ -32,19 +32,27 @@ class Validation:
 
     @classmethod
     def load(cls, path: Path, count: int) -> Validation:
-        """The first ``count`` pictures of a shard of held-out seeds."""
+        """Read a shard of held-out seeds.
+
+        Args:
+            path: Of the shard.
+            count: How many of its pictures; they are taken evenly, since a shard begins with the
+                scenes of few solids and ends with those of many.
+        """
         with np.load(path) as shard:
-            return cls(torch.from_numpy(shard["rgb"][:count]), torch.from_numpy(shard["inverse"][:count]).float())
+            rgb, inverse = shard["rgb"], shard["inverse"]
+        chosen = np.linspace(0, len(rgb) - 1, min(count, len(rgb))).round().astype(np.int64)
+        return cls(torch.from_numpy(rgb[chosen]), torch.from_numpy(inverse[chosen]).float())
 
     @torch.inference_mode()
     def figures(self, network: Nano) -> dict[str, float]:
-        """AbsRel and delta1 after a least-squares fit in inverse depth, and the share of pairs in order.
+        """AbsRel and delta1 after a least-squares fit in inverse depth, and pairs in order.
 
         Args:
             network: In evaluation mode.
 
         Returns:
-            ``absrel``, ``delta1``, ``ordered``: means over the pictures.
+            ``absrel``, ``delta1``, ``ordered`` (share of pixel pairs): means over the pictures.
         """
         device = next(network.parameters()).device
         rows = []
@@ -54,7 +62,8 @@ class Validation:
             x = F.interpolate(x, size=(height, width), mode="bilinear", antialias=True)
             out = predict(network, x.to(device)).cpu()
             out = F.interpolate(out[:, None], size=self.inverse.shape[-2:], mode="bilinear")[:, 0]
-            rows += [score(d, y) for d, y in zip(out, self.inverse[start : start + 16])]
+            truth = self.inverse[start : start + 16]
+            rows += [score(d, y) for d, y in zip(out, truth, strict=True)]
         return {k: float(np.mean([r[k] for r in rows])) for k in rows[0]}
 
 
@@ -63,7 +72,10 @@ def score(predicted: Tensor, inverse: Tensor) -> dict[str, float]:
 
     Args:
         predicted: Relative inverse depth, (H, W).
-        inverse: True inverse depth [1/m], same shape.
+        inverse: True inverse depth [1/m], same shape; what is farther than FARTHEST is not scored.
+
+    Returns:
+        As ``Validation.figures``.
     """
     valid = inverse > 1 / FARTHEST
     d, y = predicted[valid].double(), inverse[valid].double()
@@ -85,6 +97,9 @@ def ordered_pairs(predicted: Tensor, inverse: Tensor, generator: torch.Generator
         predicted: (n,) relative inverse depth.
         inverse: (n,) true inverse depth.
         generator: Its chance.
+
+    Returns:
+        0 to 1; 1 where no pair is that far apart.
     """
     a, b = torch.randint(len(inverse), (2, PAIRS * 8), generator=generator)
     apart = torch.maximum(inverse[a] / inverse[b], inverse[b] / inverse[a]) > APART
