@@ -51,9 +51,11 @@ def download_url(checkpoint: Checkpoint) -> str:
         checkpoint: One with a repository.
 
     Returns:
-        Its URL at ``HF_ENDPOINT``, by default huggingface.co.
+        Its URL at ``HF_ENDPOINT``, by default that of huggingface_hub.
     """
-    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+    from huggingface_hub.constants import ENDPOINT
+
+    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or ENDPOINT
     space = "spaces/" if checkpoint.repo_type == "space" else ""
     repo = f"{endpoint}/{space}{checkpoint.repo}"
     return f"{repo}/resolve/{checkpoint.revision}/{checkpoint.filename}"
