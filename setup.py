@@ -177,7 +177,12 @@ setup(
         "train": requirements("train"),
         "render": requirements("render"),
     },
-    entry_points={"console_scripts": ["da_ros = da_ros.cli.main:main"]},
+    entry_points={
+        "console_scripts": [
+            "da_ros = da_ros.cli.main:main",
+            "depth_node = da_ros.ros.start:main",
+        ]
+    },
     cmdclass={"build_py": BuildWithMessages},
     distclass=PlatformDistribution,
 )

@@ -1,0 +1,107 @@
+"""Which camera_info belongs to an image, live: the one of its stamp, else the one before."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from da_ros.conversions import header_of
+from da_ros.types import Header
+
+REMEMBERED = 64
+GIVE_UP_AFTER = 3
+"""Images in a row whose stamp no camera_info had: from then on none is waited for, until one has
+again. A driver that sends its camera_info once must not cost every image the wait."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """What was found for one image.
+
+    Attributes:
+        info: The message, or None.
+        note: Why there is none, in words; empty if there is.
+        exact: Whether its stamp is the image's.
+        waited_ms: For it.
+    """
+
+    info: Any
+    note: str = ""
+    exact: bool = False
+    waited_ms: float = 0.0
+
+
+class CameraInfoCache:
+    """The camera_info messages of one camera; filled and asked from different threads."""
+
+    def __init__(self) -> None:
+        self._arrived = threading.Condition()
+        self._by_stamp: dict[int, Any] = {}
+        self._latest: Any = None
+        self._misses = 0
+        self._closed = False
+        self.received = 0
+
+    def add(self, info: Any) -> None:
+        """Remember a message."""
+        with self._arrived:
+            stamp = header_of(info).stamp_ns
+            self._by_stamp.pop(stamp, None)
+            self._by_stamp[stamp] = info
+            if len(self._by_stamp) > REMEMBERED:
+                del self._by_stamp[next(iter(self._by_stamp))]
+            self._latest = info
+            self.received += 1
+            self._arrived.notify_all()
+
+    def match(self, header: Header, wait_s: float, *, has_publisher: bool) -> Match:
+        """Find the message for an image, waiting for it where that makes sense.
+
+        Args:
+            header: Of the image.
+            wait_s: Longest wait [s].
+            has_publisher: Whether anybody publishes camera_info.
+        """
+        start = time.monotonic()
+        with self._arrived:
+            worth_it = has_publisher and self._misses < GIVE_UP_AFTER
+            end = start + (wait_s if worth_it else 0.0)
+            while header.stamp_ns not in self._by_stamp and not self._closed:
+                remaining = end - time.monotonic()
+                if remaining <= 0.0:
+                    break
+                self._arrived.wait(remaining)
+            waited_ms = 1000.0 * (time.monotonic() - start) if worth_it else 0.0
+            found = self._by_stamp.get(header.stamp_ns)
+            self._misses = 0 if found is not None else self._misses + 1
+            if found is not None:
+                return Match(found, exact=True, waited_ms=waited_ms)
+            return _earlier(self._latest, header, waited_ms)
+
+    def clear(self) -> None:
+        """Forget stamps (they went backwards); the latest message still describes the camera."""
+        with self._arrived:
+            self._by_stamp.clear()
+            self._misses = 0
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        with self._arrived:
+            self._closed = True
+            self._arrived.notify_all()
+
+
+def _earlier(latest: Any, header: Header, waited_ms: float) -> Match:
+    """Take the latest if its frame is the image's (whether the size fits, the pipeline says)."""
+    if latest is None:
+        return Match(None, "no camera_info has come", waited_ms=waited_ms)
+    frame = header_of(latest).frame_id
+    if frame != header.frame_id:
+        note = (
+            f"camera_info has frame_id {frame!r} and the image {header.frame_id!r}, and none has "
+            "the image's stamp"
+        )
+        return Match(None, note, waited_ms=waited_ms)
+    return Match(latest, waited_ms=waited_ms)

@@ -1,0 +1,139 @@
+"""What the inference thread does with a frame: camera_info, pipeline, publishing, counting."""
+
+from __future__ import annotations
+
+import gc
+import time
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from da_ros.conversions import header_of
+from da_ros.errors import DaRosError, DeviceError
+from da_ros.params import DepthNodeParams
+from da_ros.pipeline import DepthPipeline, ImageInput, PackedFrame
+from da_ros.ros.camera import Camera
+from da_ros.ros.camera_info import Match
+from da_ros.ros.frame_statistics import FrameStatistics, FrameTimes
+from da_ros.ros.notices import Notices
+from da_ros.ros.outputs import Outputs
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """An image that has come.
+
+    Attributes:
+        camera: From where.
+        image: The message.
+        at: When, ``time.perf_counter()`` [s].
+        keep_alive: Worked on even if nobody subscribes.
+    """
+
+    camera: Camera
+    image: Any
+    at: float
+    keep_alive: bool = False
+
+
+class Engine:
+    """Works on one frame after the other; nothing that a frame does ends it.
+
+    Attributes:
+        pipeline: With the network.
+        params: May be replaced between frames.
+    """
+
+    def __init__(
+        self,
+        pipeline: DepthPipeline,
+        params: DepthNodeParams,
+        outputs: Outputs,
+        counts: FrameStatistics,
+        notices: Notices,
+    ) -> None:
+        self.pipeline = pipeline
+        self.params = params
+        self._outputs = outputs
+        self._counts, self._notices = counts, notices
+
+    def replace_params(self, params: DepthNodeParams) -> None:
+        """Take new values of dynamic parameters from the next frame on."""
+        self.params = params
+        self.pipeline.params = params
+
+    def work(self, arrival: Arrival) -> None:
+        """Do one frame. Whatever goes wrong is counted and said, never raised."""
+        try:
+            self._work(arrival)
+        except DaRosError as error:
+            self._drop("bad image", error)
+        except Exception as error:  # a bug; the next frame must still be worked on
+            self._counts.dropped("internal error")
+            self._notices.seldom(
+                "output: internal error", f"image dropped: {error!r}", traceback.format_exc()
+            )
+
+    def _work(self, arrival: Arrival) -> None:
+        taken = time.perf_counter()
+        wanted = self._outputs.wanted()
+        if not self.pipeline.wanted(wanted) and not arrival.keep_alive:
+            self._counts.dropped("no subscriber")
+            return
+        camera, header = arrival.camera, header_of(arrival.image)
+        camera.note_header(header, self.params.camera)
+        match = camera.info_for(header, self.params.node.camera_info_wait)
+        given = ImageInput(arrival.image, match.info, camera.stream, wanted)
+        done = self._attempt(given)
+        if isinstance(done, DaRosError):
+            self._drop("device" if isinstance(done, DeviceError) else "bad image", done)
+            return
+        start = time.perf_counter()
+        self._outputs.publish(done)
+        end = time.perf_counter()
+        self._note_camera(match, done)
+        self._counts.finished(
+            FrameTimes(
+                stages=done.times,
+                queued_ms=1000.0 * (taken - arrival.at),
+                waited_ms=match.waited_ms,
+                publish_ms=1000.0 * (end - start),
+                total_ms=1000.0 * (end - arrival.at),
+            )
+        )
+
+    def _attempt(self, given: ImageInput) -> PackedFrame | DaRosError:
+        """Run the pipeline; if the device or the network fails, once more with memory freed."""
+        try:
+            done = self.pipeline.run([given])[0]
+            if not isinstance(done, DeviceError):
+                return done
+            first: Exception = done
+        except Exception as error:
+            first = error
+        free_memory(self.pipeline.estimator.device)
+        done = self.pipeline.run([given])[0]
+        if not isinstance(done, DaRosError):
+            self._notices.seldom("output: repeated", f"a frame needed a second attempt: {first}")
+        return done
+
+    def _drop(self, reason: str, error: DaRosError) -> None:
+        self._counts.dropped(reason)
+        self._notices.seldom(f"output: {reason}", f"image dropped: {error}")
+
+    def _note_camera(self, match: Match, done: PackedFrame) -> None:
+        if done.note:
+            self._notices.seldom(
+                "camera: info", f"depth without a cloud: {match.note or done.note}"
+            )
+        else:
+            self._notices.over("camera: info")
+
+
+def free_memory(device: torch.device) -> None:
+    """Give back what is only kept for reuse."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

@@ -1,0 +1,130 @@
+"""What lives from configure to cleanup: the network, its thread, the publishers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from rclpy.lifecycle import LifecycleNode
+
+from da_ros.network.estimator import DepthEstimator
+from da_ros.params import DepthNodeParams, ModelParams
+from da_ros.pipeline import DepthPipeline
+from da_ros.pipeline.depths import depth_range
+from da_ros.ros.camera import Camera
+from da_ros.ros.engine import Arrival, Engine
+from da_ros.ros.frame_statistics import FrameStatistics
+from da_ros.ros.notices import Notices
+from da_ros.ros.outputs import Outputs
+from da_ros.ros.worker import NewestFrameWorker
+
+
+class Session:
+    """A loaded model at work.
+
+    Attributes:
+        estimator: The network.
+        outputs: The publishers.
+    """
+
+    def __init__(self, estimator: DepthEstimator, outputs: Outputs, engine: Engine) -> None:
+        self.estimator = estimator
+        self.outputs = outputs
+        self._engine = engine
+        self._worker: NewestFrameWorker[Arrival] = NewestFrameWorker(engine.work)
+
+    @classmethod
+    def open(
+        cls,
+        node: LifecycleNode,
+        params: DepthNodeParams,
+        load: Callable[[ModelParams], DepthEstimator] | None,
+        counts: FrameStatistics,
+        notices: Notices,
+    ) -> Session:
+        """Load, warm up, advertise.
+
+        Args:
+            node: To publish with.
+            params: All.
+            load: Loads the network; None takes ``DepthEstimator.load``.
+            counts: Of frames.
+            notices: For what is odd.
+
+        Raises:
+            DaRosError: If anything of it cannot be done; then nothing is left over.
+        """
+        start = time.monotonic()
+        estimator = (load or _load)(params.model)
+        try:
+            pipeline = DepthPipeline(estimator, params)
+            _warm_up(node, estimator, params)
+            outputs = Outputs(node, estimator.info)
+        except BaseException:
+            estimator.close()
+            raise
+        if outputs.left_out:
+            node.get_logger().warning(
+                f"{', '.join(outputs.left_out)} not advertised: da_ros.msg is not in this "
+                "installation (an editable one has no messages)"
+            )
+        node.get_logger().info(
+            f"{estimator.info.model_id} ({estimator.info.kind}) on {estimator.device}, ready "
+            f"after {time.monotonic() - start:.1f} s"
+        )
+        return cls(estimator, outputs, Engine(pipeline, params, outputs, counts, notices))
+
+    @property
+    def params(self) -> DepthNodeParams:
+        """As they are now."""
+        return self._engine.params
+
+    def replace_params(self, params: DepthNodeParams) -> None:
+        """Take dynamic parameters from the next frame on.
+
+        Raises:
+            ParameterError: If near and far do not fit the model.
+        """
+        depth_range(self.estimator.info, params.depth)
+        self._engine.replace_params(params)
+
+    def is_wanted(self) -> bool:
+        """Whether somebody subscribes something that can be made."""
+        return bool(self._engine.pipeline.wanted(self.outputs.wanted()))
+
+    def offer(self, camera: Camera, image: Any, *, keep_alive: bool) -> bool:
+        """Hand an image to the inference thread; return whether it replaced one that waited."""
+        arrival = Arrival(camera, image, time.perf_counter(), keep_alive)
+        return self._worker.put(camera.image_topic, arrival)
+
+    def settle(self) -> None:
+        """Drop what waits and finish the frame in work."""
+        self._worker.clear()
+        self._worker.wait_idle()
+
+    def close(self) -> None:
+        """End the thread, take the publishers away, free the network."""
+        self._worker.close()
+        self.outputs.close()
+        self.estimator.close()
+
+
+def _load(params: ModelParams) -> DepthEstimator:
+    return DepthEstimator.load("", params)
+
+
+def _warm_up(node: LifecycleNode, estimator: DepthEstimator, params: DepthNodeParams) -> None:
+    """Let the network run, so that the first frame need not wait; say what a CPU will give."""
+    height, width = params.node.warm_up_height, params.node.warm_up_width
+    estimator.warm_up(height, width)
+    if estimator.device.type != "cpu" or params.model.device != "auto":
+        return
+    start = time.perf_counter()
+    estimator.estimate(np.zeros((1, height, width, 3), np.uint8))
+    took = time.perf_counter() - start
+    node.get_logger().warning(
+        f"device auto: no CUDA GPU, so the network runs on the CPU; expect about {1 / took:.2g} "
+        f"images/s of {width} x {height} px ({1000 * took:.0f} ms each)"
+    )

@@ -1,0 +1,104 @@
+"""The lines of the diagnostics, made of what the node knows; called from their own thread."""
+
+from __future__ import annotations
+
+from da_ros.network.estimator import DepthEstimator
+from da_ros.ros.camera import Camera
+from da_ros.ros.diagnostics import ERROR, OK, WARN, Status
+from da_ros.ros.frame_statistics import FrameStatistics
+from da_ros.ros.notices import Notices
+from da_ros.ros.outputs import Outputs
+
+SILENCE_S = 2.0
+"""Without an image for so long, the input is called silent."""
+
+
+def node_status(phase: str, enabled: bool, fault: str) -> Status:
+    """Lifecycle state, and why the last transition failed."""
+    values = {"lifecycle state": phase, "enabled": enabled}
+    if fault:
+        return Status("node", fault, ERROR, values)
+    return Status("node", phase if enabled else f"{phase}, disabled", OK, values)
+
+
+def model_status(estimator: DepthEstimator) -> Status:
+    """Which weights, where."""
+    info = estimator.info
+    values = {
+        "model": info.model_id,
+        "sha256": info.sha256,
+        "verified": info.verified,
+        "kind": info.kind,
+        "licence": info.licence,
+        "device": estimator.device,
+        "precision": str(estimator.precision).removeprefix("torch."),
+    }
+    if not info.verified:
+        return Status("model", f"{info.model_id}, not verified: the user named it", WARN, values)
+    return Status("model", f"{info.model_id} on {estimator.device}", OK, values)
+
+
+def input_status(
+    camera: Camera, counts: FrameStatistics, notices: Notices, *, silent_s: float
+) -> Status:
+    """What comes in.
+
+    Args:
+        camera: Where from.
+        counts: Of images.
+        notices: Whatever is odd.
+        silent_s: Since the activation [s].
+    """
+    publishers, _ = camera.publishers
+    received, _ = counts.rates()
+    silence = counts.silence_s
+    silence = silent_s if silence is None else min(silence, silent_s)
+    values = {
+        "topic": camera.image_topic,
+        "publishers": publishers,
+        "subscribed": camera.image_choice,
+        "rate [Hz]": received,
+        "last image": camera.last_image or "none",
+        **counts.counts(),
+    }
+    faults = [*camera.faults, *notices.active("input: ")]
+    if not publishers:
+        faults.append(f"nobody publishes {camera.image_topic}")
+    elif silence > SILENCE_S:
+        faults.append(f"no image on {camera.image_topic} for {silence:.0f} s")
+    if faults:
+        return Status("input", "; ".join(faults), WARN, values)
+    return Status("input", f"{received:.1f} images/s", OK, values)
+
+
+def camera_status(camera: Camera, notices: Notices) -> Status:
+    """What is known of the camera."""
+    _, publishers = camera.publishers
+    values = {
+        "topic": camera.info_topic,
+        "publishers": publishers,
+        "received": camera.infos.received,
+    }
+    faults = notices.active("camera: ")
+    if not publishers and not camera.infos.received:
+        faults.append(f"nobody publishes {camera.info_topic}: no cloud, no rectification")
+    if faults:
+        return Status("camera_info", "; ".join(faults), WARN, values)
+    return Status("camera_info", "fits the images", OK, values)
+
+
+def output_status(outputs: Outputs, counts: FrameStatistics, notices: Notices) -> Status:
+    """What goes out, and what it costs."""
+    listeners, deaf = outputs.look()
+    _, done = counts.rates()
+    values: dict[str, object] = {
+        "rate [Hz]": done,
+        **{f"subscribers of {topic}": count for topic, count in listeners.items() if count},
+        **{f"median {name}": value for name, value in counts.medians().items()},
+    }
+    faults = [*deaf, *notices.active("output: ")]
+    if faults:
+        return Status("output", "; ".join(faults), WARN, values)
+    if not any(listeners.values()):
+        return Status("output", "nobody subscribes: nothing is computed", OK, values)
+    return Status("output", f"{done:.1f} frames/s", OK, values)
