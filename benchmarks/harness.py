@@ -29,7 +29,6 @@ import importlib
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -212,7 +211,11 @@ def circumstances() -> dict[str, object]:
 
 def peak_memory_mb() -> float:
     """Largest resident memory of this process so far [MB]; measure each case in its own."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not getrusage: its figure starts at the peak of the process that started this one.
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmHWM:"):
+            return float(line.split()[1]) / 1024
+    return float("nan")
 
 
 def _git(*words: str) -> str:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from da_ros.network.packed_conv import PackedConv, can_pack_convolutions
 from da_ros.network.spec import NanoSpec
 
 
@@ -97,6 +98,12 @@ class Conv(nn.Module):
             return F.relu6(y, inplace=not self.training)
         return F.relu(y, inplace=not self.training) if self.activation == "relu" else y
 
+    def add(self, x: Tensor, other: Tensor, *, relu: bool = False) -> Tensor:
+        """Return the bare convolution plus ``other``, with a ReLU on the sum if asked."""
+        y: Tensor = self.conv(x)
+        total = other + (y if self.norm is None else self.norm(y))
+        return F.relu(total) if relu else total
+
 
 class InvertedResidual(nn.Module):
     """Expand, filter per channel, project; with a skip where sizes agree."""
@@ -111,9 +118,9 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, h, w) to (B, outputs, h / stride, w / stride), rounded up."""
-        hidden = self.expand(x) if self.expand is not None else x
-        y: Tensor = self.project(self.filter(hidden))
-        return x + y if self.skip else y
+        hidden = self.filter(self.expand(x) if self.expand is not None else x)
+        y: Tensor = self.project.add(hidden, x) if self.skip else self.project(hidden)
+        return y
 
 
 class Encoder(nn.Module):
@@ -174,7 +181,7 @@ class Fusion(nn.Module):
         up = F.interpolate(
             self.narrow(coarse), size=fine.shape[-2:], mode="bilinear", align_corners=False
         )
-        x = F.relu(up + self.lateral(fine))
+        x = self.lateral.add(fine, up, relu=True)
         y: Tensor = self.refine2(self.refine1(x))
         return x + y
 
@@ -203,6 +210,25 @@ class Nano(nn.Module):
         )
         self.head1 = Conv(widths[-1], widths[-1], 3)
         self.head2 = nn.Conv2d(widths[-1], 1, 1)
+        self._dtype = torch.float32
+
+    def for_inference(self, device: torch.device, dtype: torch.dtype, *, packed: bool) -> None:
+        """Move to a device and lay the weights out for speed; results stay, up to rounding.
+
+        Call once, after ``load_state_dict``; afterwards there are no weights left to save.
+
+        Args:
+            device: Where it will run.
+            dtype: Precision of everything but the last two convolutions.
+            packed: On a CPU, use oneDNN's layouts (torch.compile makes its own).
+        """
+        self.to(device=device, dtype=dtype)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._dtype = dtype
+        if packed and device.type == "cpu" and can_pack_convolutions(dtype):
+            for name, layer in list(self.named_modules()):
+                if isinstance(layer, Conv) and layer is not self.head1:
+                    self.set_submodule(name, PackedConv(layer))
 
     def forward(self, x: Tensor) -> Tensor:
         """Predict relative inverse depth.
@@ -220,7 +246,7 @@ class Nano(nn.Module):
 
         The last two convolutions run in float32 at any precision, so that depth shows no terraces.
         """
-        *finer, coarsest = self.encoder(x)
+        *finer, coarsest = self.encoder(x.to(self._dtype))
         y = self.context(self.reduce(coarsest))
         for fusion, feature in zip(self.fusions, reversed(finer), strict=True):
             y = fusion(y, feature)
