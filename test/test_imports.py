@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "params": {"types", "errors"},
     "message_definitions": {"errors"},
     "geometry": {"types", "errors", "params"},
-    "scale": {"types", "errors", "params"},
+    "scale": {"types", "errors", "params", "geometry"},
     "network": {"types", "errors", "params"},
     "conversions": {"types", "errors", "params"},
     "pictures": CORE,
