@@ -94,11 +94,12 @@ def _box_interval(row: Tensor, o: Axes, d: Axes) -> tuple[Tensor, Tensor]:
 def _round_interval(row: Tensor, o: Axes, d: Axes) -> tuple[Tensor, Tensor]:
     """x^2 + z^2 + qa y^2 + qb y + qc <= 0 within |y| <= 1."""
     qa, qb, qc = _columns(row, QUADRIC)
-    a = d[0] * d[0] + d[2] * d[2] + qa * d[1] * d[1]
+    # Not zero, so that a ray along the axis of a cylinder has its two ends far off.
+    a = _nonzero(d[0] * d[0] + d[2] * d[2] + qa * d[1] * d[1])
     b = d[0] * o[0] + d[2] * o[2] + qa * d[1] * o[1] + 0.5 * qb * d[1]
     c = o[0] * o[0] + o[2] * o[2] + qa * o[1] * o[1] + qb * o[1] + qc
     disc = b * b - a * c
-    root, a = disc.clamp_min(0).sqrt(), _nonzero(a)
+    root = disc.clamp_min(0).sqrt()
     u, v = (-b - root) / a, (-b + root) / a
     t1, t2 = torch.minimum(u, v), torch.maximum(u, v)
     near, far = _slab(o[1], d[1])
