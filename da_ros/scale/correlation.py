@@ -62,12 +62,12 @@ class Correlation:
     def product(self, influence: Floats) -> Floats:
         """Return X^T R X, (p, p), of an influence X, (N, p)."""
         if self.cell is None:
-            return influence.T @ influence
+            return np.asarray(influence.T @ influence)
         cells = len(self.across) * len(self.down)
         sums = np.stack(
             [np.bincount(self.cell, column, minlength=cells) for column in influence.T]
         ).reshape(-1, len(self.down), len(self.across))
-        spread = self.down @ sums @ self.across
+        spread: Floats = self.down @ sums @ self.across
         return np.asarray(np.einsum("aij,bij->ab", sums, spread))
 
 

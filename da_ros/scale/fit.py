@@ -229,8 +229,12 @@ def _inliers(found: Reweighted) -> NDArray[np.bool_]:
 
 
 def _low_ratio(lines: _Lines, found: Reweighted, options: FitOptions) -> Refusal | None:
-    count, total = int(_inliers(found).sum()), len(lines.chosen)
-    fewest = max(options.fewest_points / 2, options.lowest_inlier_ratio * total)
+    """Refuse what only a wide tolerance makes agree: what counts here does not grow with noise."""
+    tolerance = np.hypot(2.0 * options.threshold * lines.target, _INLIER * lines.sensor)
+    count, total = int((np.abs(found.residual) <= tolerance).sum()), len(lines.chosen)
+    # A line through two of a few points meets others by chance: ask for more of them.
+    needed = options.lowest_inlier_ratio + options.chance / math.sqrt(total)
+    fewest = max(options.fewest_points / 2, min(needed, 1.0) * total)
     if count >= fewest:
         return None
     return lines.refusal(

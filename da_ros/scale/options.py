@@ -15,7 +15,9 @@ class FitOptions:
         model_error: Relative error of the model that a fit starts from.
         model_error_weight: How many points that starting value is worth when it is re-estimated.
         fewest_points: Fewer are refused, and so are fewer inliers.
-        lowest_inlier_ratio: Inliers among the points used. Half of them may be wrong, hence less.
+        lowest_inlier_ratio: Inliers among very many points. Half may be wrong, hence less.
+        chance: Over the square root of their number, what few points need beyond that: a line
+            through two of eight meets others by chance.
         smallest_spread: Standard deviation of the inliers' y over their mean.
         largest_scale_error: Standard deviation of s over s; above, the fit is ill-conditioned.
         correlation_length: Over which the model's error stays alike, as a share of the image's
@@ -28,7 +30,8 @@ class FitOptions:
     model_error: float = 0.05
     model_error_weight: float = 4.0
     fewest_points: int = 8
-    lowest_inlier_ratio: float = 0.4
+    lowest_inlier_ratio: float = 0.35
+    chance: float = 0.8
     smallest_spread: float = 0.05
     largest_scale_error: float = 0.5
     correlation_length: float = 0.14

@@ -13,12 +13,15 @@ ALL_PAIRS_UP_TO = 2048
 _WORK = 250_000  # Residuals that random pairs may cost: about a millisecond.
 
 CUT = 4.0
-"""Of Tukey's biweight, in standard deviations; 91 % as efficient as least squares if all is clean."""
+"""Of Tukey's biweight, in standard deviations; on clean data 91 % as efficient as least squares."""
 
 # Under a normal distribution, weights of Tukey's biweight w: E[w u^2] / E[w], and the price in
 # variance against least squares.
 _CONSISTENCY = 0.7709
 VARIANCE_PRICE = 1.0989
+
+LARGEST_ERROR = 0.2
+"""Relative; what is farther off is not a model's error but another thing."""
 
 _ROUNDS = 20
 _CONVERGED = 1e-6
@@ -159,4 +162,4 @@ def _error_of(
     of_sensor = float((weights * np.square(sensor / magnitude)).sum()) / max(total, 1e-9)
     found = max(relative - of_sensor, 0.0)
     share = (start_weight * start**2 + freedom * found) / (start_weight + freedom)
-    return float(np.sqrt(share))
+    return min(float(np.sqrt(share)), LARGEST_ERROR)

@@ -40,10 +40,10 @@ def depth_std(
     finite = torch.where(torch.isfinite(depth), depth, torch.nan)
     if isinstance(transform, DepthScale):
         relative = (transform.variance / transform.factor**2 + pixel_error**2) ** 0.5
-        return finite * relative
+        return finite * float(relative)
     scale_variance, both, shift_variance = transform.covariance
     of_line = (scale_variance * network + 2.0 * both) * network + shift_variance
     # Rounding may take a tiny quadratic form below zero.
-    inverse_variance = of_line.clamp_min(0.0) + (pixel_error / finite) ** 2
-    std: Tensor = finite**2 * inverse_variance.sqrt()
+    inverse_std: Tensor = (of_line.clamp_min(0.0) + (pixel_error / finite) ** 2).sqrt()
+    std: Tensor = finite.square() * inverse_std
     return std

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from da_ros.scale import robust
+from da_ros.scale.robust import best_pair, biweight
+
+
+class TestBestPair:
+    def test_no_other_pair_is_better(self) -> None:
+        rng = np.random.default_rng(0)
+        d, y = np.sort(rng.uniform(0, 1, 25)), rng.uniform(1, 2, 25)
+        tolerance = 0.08 * y
+
+        def cost(line: tuple[float, float]) -> float:
+            away = (line[0] * d + line[1] - y) / tolerance
+            return float(np.minimum(away**2, 1).sum())
+
+        found = best_pair(d, y, tolerance, seed=0, fewest=10)
+        assert found is not None
+        lines = []
+        for i, j in itertools.combinations(range(25), 2):
+            scale = (y[j] - y[i]) / (d[j] - d[i])
+            lines.append((scale, y[i] - scale * d[i]))
+        assert cost((found[0], found[1])) == pytest.approx(min(cost(line) for line in lines))
+
+    def test_one_value_gives_none(self) -> None:
+        assert best_pair(np.ones(10), np.arange(10.0), np.ones(10), 0, 10) is None
+
+    def test_random_pairs_find_a_clean_line(self) -> None:
+        rng = np.random.default_rng(1)
+        d = np.sort(rng.uniform(0, 1, 2000))
+        y = 2 * d + 0.3
+        y[rng.permutation(2000)[:1000]] = rng.uniform(0.1, 3, 1000)
+        found = best_pair(d, y, 0.08 * y, seed=0, fewest=128)
+        assert found is not None
+        np.testing.assert_allclose(found, [2, 0.3], rtol=1e-6)
+
+
+class TestConstants:
+    def test_they_are_those_of_the_normal_distribution(self) -> None:
+        cut = robust.CUT
+
+        def mean(function: object) -> float:
+            value: float = quad(lambda u: function(u) * norm.pdf(u), -cut, cut)[0]  # type: ignore[operator]
+            return value
+
+        def weight(u: float) -> float:
+            return (1 - (u / cut) ** 2) ** 2
+
+        def slope(u: float) -> float:
+            return (1 - (u / cut) ** 2) * (1 - 5 * (u / cut) ** 2)
+
+        consistency = mean(lambda u: weight(u) * u * u) / mean(weight)
+        price = mean(lambda u: (weight(u) * u) ** 2) / mean(slope) ** 2
+        assert pytest.approx(consistency, abs=1e-4) == robust._CONSISTENCY
+        assert pytest.approx(price, abs=1e-4) == robust.VARIANCE_PRICE
+
+    def test_weights(self) -> None:
+        found = biweight(np.array([0.0, 2.0, -2.0, 4.0, 100.0]))
+        np.testing.assert_allclose(found, [1, 0.5625, 0.5625, 0, 0])
