@@ -71,6 +71,8 @@ class Engine:
         except DaRosError as error:
             self._drop("bad image", error)
         except Exception as error:  # a bug; the next frame must still be worked on
+            if self._outputs.are_gone:
+                return  # a signal came while the frame was being published
             self._counts.dropped("internal error")
             self._notices.seldom(
                 "output: internal error", f"image dropped: {error!r}", traceback.format_exc()

@@ -46,6 +46,11 @@ class Outputs:
             if topic in self._names:
                 self._advertise(topic)
 
+    @property
+    def are_gone(self) -> bool:
+        """Whether nothing can be published any more, since the process is being ended."""
+        return not self._node.context.ok()
+
     def wanted(self) -> frozenset[str]:
         """Names of the outputs that somebody subscribes."""
         return frozenset(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main() -> int:
     """Start the node, or say in one line which module is missing."""
+    # First of all: a signal during the imports is a clean end too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from da_ros.ros.depth_node import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        return 0
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] == "da_ros":
             raise
@@ -17,7 +24,6 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    return run()
 
 
 if __name__ == "__main__":

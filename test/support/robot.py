@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -183,8 +185,10 @@ class Robot:
 
     # --- Listening -----------------------------------------------------------------------------
 
-    def listen(self, message_type: Any, topic: str, qos: QoSProfile = RELIABLE) -> Listener:
-        return Listener(self, message_type, topic, qos)
+    def listen(
+        self, message_type: Any, topic: str, qos: QoSProfile = RELIABLE, *, raw: bool = False
+    ) -> Listener:
+        return Listener(self, message_type, topic, qos, raw)
 
     def output_of(
         self, listener: Listener, make: Callable[[], tuple[Any, Any]], what: str = "an output"
@@ -241,9 +245,7 @@ class Robot:
     def get(self, name: str) -> Any:
         request = GetParameters.Request(names=[name])
         values = self.call(GetParameters, "/da_ros/get_parameters", request).values
-        return Parameter.from_parameter_msg(
-            Parameter(name).to_parameter_msg().__class__(name=name, value=values[0])
-        ).value
+        return Parameter.from_parameter_msg(ParameterMessage(name=name, value=values[0])).value
 
     def transition(self, name: str) -> bool:
         request = ChangeState.Request()
@@ -261,20 +263,20 @@ class Robot:
         self.until(lambda: self.state() == label, f"state {label}")
 
     def _spin(self) -> None:
-        try:
+        with contextlib.suppress(ExternalShutdownException):
             self._executor.spin()
-        except ExternalShutdownException:
-            pass
 
 
 class Listener:
     """Keeps what comes on a topic while it is open."""
 
-    def __init__(self, robot: Robot, message_type: Any, topic: str, qos: QoSProfile) -> None:
+    def __init__(
+        self, robot: Robot, message_type: Any, topic: str, qos: QoSProfile, raw: bool
+    ) -> None:
         self.messages: list[Any] = []
         self._robot = robot
         self._subscription = robot.node.create_subscription(
-            message_type, topic, self.messages.append, qos
+            message_type, topic, self.messages.append, qos, raw=raw
         )
 
     def __enter__(self) -> Listener:
