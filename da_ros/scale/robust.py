@@ -13,7 +13,7 @@ ALL_PAIRS_UP_TO = 2048
 _WORK = 250_000  # Residuals that random pairs may cost: about a millisecond.
 
 CUT = 4.0
-"""Of Tukey's biweight, in standard deviations; on clean data 91 % as efficient as least squares."""
+"""Tukey's, in standard deviations: 91 % as efficient as least squares on clean data."""
 
 # Under a normal distribution, weights of Tukey's biweight w: E[w u^2] / E[w], and the price in
 # variance against least squares.
