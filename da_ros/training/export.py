@@ -13,7 +13,7 @@ from torch import Tensor
 
 from da_ros.errors import InputError
 from da_ros.network.nano import Nano, fold_norms
-from da_ros.network.nano_card import NANO_CARD, NANO_FILE
+from da_ros.network.nano_card import DATA_FOLDER, NANO_CARD, NANO_FILE
 from da_ros.network.spec import NanoSpec
 from da_ros.training.loop import Recipe
 from da_ros.training.predict import predict
@@ -77,7 +77,7 @@ def export(
         network: As ``shipped_network`` gives it.
         spec: Its sizes.
         folder: da_ros/network/data, or anywhere else.
-        provenance: What is kept in the file's header: recipe, samples, figures.
+        provenance: What is kept in the file's header, as JSON under ``nano``: recipe, figures.
         resize_target: Shorter side of what it was trained on [px].
 
     Returns:
@@ -87,7 +87,8 @@ def export(
         InputError: If a weight is beyond float16, or no number at all.
     """
     state = {name: _half(name, value) for name, value in network.state_dict().items()}
-    content = save(state, {"model": "nano", **provenance})
+    # One entry, since the file format does not keep the order of several.
+    content = save(state, {"nano": json.dumps(provenance)})
     folder.mkdir(parents=True, exist_ok=True)
     card = {
         "sha256": hashlib.sha256(content).hexdigest(),
@@ -102,6 +103,22 @@ def export(
     _write(path, content)
     _write(folder / NANO_CARD, (json.dumps(card, indent=1) + "\n").encode())
     return path
+
+
+def install(folder: Path, package: Path = DATA_FOLDER) -> Path:
+    """Put exported files where da_ros loads them from.
+
+    Args:
+        folder: What ``export`` wrote to.
+        package: The folder that ships.
+
+    Returns:
+        The weights' path.
+    """
+    package.mkdir(parents=True, exist_ok=True)
+    for name in (NANO_FILE, NANO_CARD):
+        _write(package / name, (folder / name).read_bytes())
+    return package / NANO_FILE
 
 
 def _half(name: str, value: Tensor) -> Tensor:

