@@ -75,11 +75,29 @@ def accuracy_of(
     share = (of_model / sigma)[:, None]
     own = gain * np.sqrt(np.clip(1.0 - share**2, 0.0, 1.0))
     covariance = VARIANCE_PRICE * (own.T @ own + correlation.product(gain * share))
+    if design.shape[1] == 2:
+        covariance = covariance + _flattening(found, design, of_model, sigma)
     if common is not None:
         moved = (gain / sigma[:, None]).T @ common  # (p, K)
         covariance = covariance + moved @ moved.T
     kept = (design / target[:, None]) * np.sqrt(found.weights / found.weights.sum())[:, None]
     return Accuracy(covariance, error, left, kept.T @ kept)
+
+
+def _flattening(found: Reweighted, design: Floats, of_model: Floats, sigma: Floats) -> Floats:
+    """What the model's error in d itself does to the line, squared, (2, 2).
+
+    Noise in d flattens a line fitted to y: s is too small by the share of the variance of s d that
+    is noise, and the line turns about the mean. For predicting y from such d the flatter line is
+    the better one, so it stays; but it is not the true one, and the covariance has to say so.
+    """
+    weights = found.weights / sigma**2
+    d, scale = design[:, 0], float(found.coefficients[0])
+    middle = float(np.average(d, weights=weights))
+    told = float((weights * np.square(scale * (d - middle))).sum())
+    share = min(float((weights * of_model**2).sum()) / max(told, 1e-300), 1.0)
+    turn = share * scale * np.array([1.0, -middle])
+    return np.outer(turn, turn)
 
 
 def _errors(

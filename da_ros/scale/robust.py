@@ -24,7 +24,7 @@ LARGEST_ERROR = 0.2
 """Relative; what is farther off is not a model's error but another thing."""
 
 _ROUNDS = 20
-_CONVERGED = 1e-6
+_CONVERGED = 1e-4  # Of a standard deviation, and of the relative error.
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,7 @@ def reweighted(
         error = _error_of(
             residual, weights, sensor, magnitude, len(start), model_error, prior_weight
         )
-        if moved < _CONVERGED and abs(error - before) < _CONVERGED:
+        if moved < _CONVERGED and abs(error - before) < _CONVERGED * before:
             break
     sigma = np.hypot(sensor, error * magnitude)
     residual = target - design @ coefficients

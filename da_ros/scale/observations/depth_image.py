@@ -24,7 +24,7 @@ class DepthImageOptions:
         sync_tolerance: Most that the stamps of depth and image may differ [s].
         noise: Standard deviation of the sensor, relative to depth.
         edge: Pixels this near to an edge or a hole are dropped [px of the depth image].
-        edge_ratio: Depths that differ more within that distance make an edge.
+        edge_ratio: What makes an edge: inverse depth off the plane by this share.
         near: Nearer is not used [m].
         far: Farther is not used [m]; sensors report their cap as a measurement.
         points: How many are used at most.
@@ -96,7 +96,13 @@ def depth_image_points(
 
 
 def _away_from_edges(metres: NDArray[np.float32], options: DepthImageOptions) -> NDArray[np.bool_]:
-    """Pixels around which depth is known and changes little; holes are zero."""
+    """Pixels around which depth is known and lies on one plane; holes are zero.
+
+    On a plane inverse depth is linear in the pixels: what is nearer on one side is farther on the
+    other, however steep. So a floor is no edge.
+    """
     kernel = np.ones((2 * options.edge + 1, 2 * options.edge + 1), np.uint8)
-    nearest, farthest = cv2.erode(metres, kernel), cv2.dilate(metres, kernel)
-    return np.asarray((nearest > 0) & (farthest <= (1.0 + options.edge_ratio) * nearest))
+    known = cv2.erode((metres > 0).astype(np.uint8), kernel) > 0
+    y = np.where(metres > 0, 1.0 / np.maximum(metres, np.float32(1e-6)), 0.0).astype(np.float32)
+    bent = np.abs(cv2.dilate(y, kernel) + cv2.erode(y, kernel) - 2.0 * y)
+    return np.asarray(known & (bent <= options.edge_ratio * y))

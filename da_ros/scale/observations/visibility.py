@@ -56,7 +56,7 @@ def hidden_points(
     np.minimum.at(nearest, (row, column), depth.astype(np.float32))
     reach = max(1, round(options.window_px / cell))
     wall = depth / options.depth_ratio
-    hidden = nearest[row, column] < wall
+    hidden = np.zeros(len(depth), bool)
     for one, other in _SIDES:
         here = _nearest_to(nearest, reach, one)[row, column] < wall
         hidden |= here & (_nearest_to(nearest, reach, other)[row, column] < wall)
@@ -69,12 +69,15 @@ _SIDES = (((0, -1), (0, 1)), ((-1, 0), (1, 0)))
 def _nearest_to(
     nearest: NDArray[np.float32], reach: int, side: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """The nearest depth within a window that begins at each cell and lies to one side of it."""
+    """The nearest depth within a window that begins beside each cell, to one side of it."""
     down, across = side
     half = max(1, reach // 2)
-    # Along the side ``reach`` cells and across it ``half`` to both; the anchor is the cell.
+    # Along the side ``reach`` cells and across it ``half`` to both; the anchor is the cell, which
+    # does not count itself: at the border of an object it holds points of both surfaces.
     kernel = np.ones((reach + 1, 2 * half + 1) if down else (2 * half + 1, reach + 1), np.uint8)
-    anchor = (half, reach if down < 0 else 0) if down else (reach if across < 0 else 0, half)
+    own = reach if down + across < 0 else 0
+    kernel[(own, slice(None)) if down else (slice(None), own)] = 0
+    anchor = (half, own) if down else (own, half)
     return np.asarray(
         cv2.erode(nearest, kernel, anchor=anchor, borderType=cv2.BORDER_CONSTANT, borderValue=1e9)
     )
