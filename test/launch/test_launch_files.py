@@ -1,0 +1,154 @@
+"""What the launch files start, read with a recording stub of launch and launch_ros.
+
+The stub's keywords are held to the real packages where those are installed; there is no wheel of
+them, so on a machine without /opt/ros no launch file has been run by the real `ros2 launch`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import launch_stub
+from launch_stub import DeclareLaunchArgument, ExecuteProcess, Node, OpaqueFunction
+
+from da_ros.params import DepthNodeParams
+
+pytest.importorskip("ament_index_python")
+
+
+def read(repository: Path, name: str) -> Any:
+    path = repository / "launch" / name
+    spec = importlib.util.spec_from_file_location(name.replace(".", "_"), path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def started(repository: Path, name: str, **given: str) -> list[Any]:
+    """The actions of a launch file with these arguments."""
+    with launch_stub.installed():
+        entities = read(repository, name).generate_launch_description().entities
+        declared = [e.given for e in entities if isinstance(e, DeclareLaunchArgument)]
+        context = {entry["name"]: entry.get("default_value", "") for entry in declared}
+        assert set(given) <= set(context), "an argument that is not declared"
+        opaque = next(e for e in entities if isinstance(e, OpaqueFunction))
+        return list(opaque.given["function"](context | given))
+
+
+class TestDepthLaunch:
+    def test_nothing_given_is_the_plain_node(self, repository: Path) -> None:
+        (node,) = started(repository, "depth.launch.py")
+        assert isinstance(node, Node)
+        assert (node.given["package"], node.given["executable"]) == ("da_ros", "depth_node")
+        assert (node.given["parameters"], node.given["remappings"]) == ([], [])
+        assert (node.given["name"], node.given["namespace"]) == ("da_ros", "")
+
+    def test_what_is_given_comes_after_the_file(self, repository: Path) -> None:
+        (node,) = started(
+            repository, "depth.launch.py", params_file="/my.yaml", model_size="nano",
+            use_sim_time="true", autostart="false", image_topic="/cam/image_raw",
+            camera_info_topic="/cam/info", namespace="front", log_level="debug",
+        )  # fmt: skip
+        assert node.given["parameters"] == [
+            "/my.yaml",
+            {"model_size": "nano", "use_sim_time": True, "autostart": False},
+        ]
+        assert node.given["remappings"] == [
+            ("image", "/cam/image_raw"),
+            ("camera_info", "/cam/info"),
+        ]
+        assert node.given["namespace"] == "front"
+        assert node.given["ros_arguments"] == ["--log-level", "debug"]
+
+    def test_arguments_are_parameters_by_name(self, repository: Path) -> None:
+        with launch_stub.installed():
+            module = read(repository, "depth.launch.py")
+        known = {*DepthNodeParams().values(), "use_sim_time"}
+        assert set(module.PARAMETERS) <= known
+        for name in set(module.PARAMETERS) & set(DepthNodeParams().values()):
+            is_flag = isinstance(DepthNodeParams().values()[name], bool)
+            assert (name in module.FLAGS) == is_flag
+
+
+class TestBagLaunch:
+    def test_plays_with_the_clock_into_a_node_on_sim_time(self, repository: Path) -> None:
+        include, play = started(
+            repository, "bag.launch.py", bag="walk", rate="0.5", loop="true", model_size="nano"
+        )
+        assert isinstance(play, ExecuteProcess)
+        assert play.given["cmd"] == [
+            "ros2", "bag", "play", "walk", "--clock", "--rate", "0.5", "--loop",
+        ]  # fmt: skip
+        assert dict(include.given["launch_arguments"]) == {
+            "model_size": "nano",
+            "use_sim_time": "true",
+        }
+        source = include.given["launch_description_source"].given["launch_file_path"]
+        assert Path(source).is_file()
+
+    def test_what_it_passes_on_exists_there(self, repository: Path) -> None:
+        with launch_stub.installed():
+            bag, depth = (read(repository, f"{n}.launch.py") for n in ("bag", "depth"))
+        assert set(bag.PASSED_ON) <= {*depth.PARAMETERS, *depth.OTHERS}
+
+
+class TestAgainstTheRealPackages:
+    @pytest.mark.parametrize(
+        ("module", "name"),
+        [
+            ("launch.actions", "DeclareLaunchArgument"),
+            ("launch.actions", "OpaqueFunction"),
+            ("launch.actions", "ExecuteProcess"),
+            ("launch.actions", "IncludeLaunchDescription"),
+            ("launch_ros.actions", "Node"),
+        ],
+    )
+    def test_the_stubs_keywords_are_real(self, module: str, name: str) -> None:
+        actions = pytest.importorskip(module, reason="no real launch here")
+        real = getattr(actions, name)
+        accepted = {
+            parameter for one in real.__mro__[:-1] for parameter in
+            inspect.signature(one.__init__).parameters
+        }  # fmt: skip
+        assert getattr(launch_stub, name).keywords <= accepted
+
+    @pytest.mark.parametrize("name", ["depth.launch.py", "bag.launch.py"])
+    def test_the_real_packages_read_the_files(self, repository: Path, name: str) -> None:
+        launch = pytest.importorskip("launch", reason="no real launch here")
+        pytest.importorskip("launch_ros", reason="no real launch_ros here")
+        description = read(repository, name).generate_launch_description()
+        assert isinstance(description, launch.LaunchDescription)
+
+
+class TestRviz:
+    def test_displays_show_our_topics_with_fitting_qos(self, repository: Path) -> None:
+        config = yaml.safe_load((repository / "config" / "depth.rviz").read_text())
+        displays = config["Visualization Manager"]["Displays"]
+        classes = {display["Class"] for display in displays}
+        assert classes <= {
+            "rviz_default_plugins/Grid", "rviz_default_plugins/TF", "rviz_default_plugins/Image",
+            "rviz_default_plugins/PointCloud2",
+        }  # fmt: skip
+        topics = {d["Topic"]["Value"]: d["Topic"] for d in displays if "Topic" in d}
+        assert {
+            "/da_ros/depth/color", "/da_ros/depth/image", "/da_ros/points",
+            "/da_ros/nominal/points",
+        } <= set(topics)  # fmt: skip
+        for name, topic in topics.items():
+            assert set(topic) <= {
+                "Depth", "Durability Policy", "History Policy", "Reliability Policy", "Value",
+                "Filter size",
+            }  # fmt: skip
+            assert topic["Durability Policy"] == "Volatile", name
+            ours = name.startswith("/da_ros/")
+            assert topic["Reliability Policy"] == ("Reliable" if ours else "Best Effort"), name

@@ -1,0 +1,104 @@
+"""The few classes of launch and launch_ros that our files use, recording what they are given.
+
+Signatures are those of launch 3.4 and launch_ros 0.26 (Jazzy), keyword by keyword; where the real
+packages are installed, the tests hold these to them, and run the files with those as well.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+
+class Recorded:
+    """Keeps its arguments; refuses keywords that the real class has not."""
+
+    positional: tuple[str, ...] = ()
+    keywords: frozenset[str] = frozenset()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        unknown = set(kwargs) - self.keywords
+        assert not unknown, f"{type(self).__name__} has no argument {unknown}"
+        assert len(args) <= len(self.positional)
+        self.given = dict(zip(self.positional, args, strict=False)) | kwargs
+
+
+class DeclareLaunchArgument(Recorded):
+    positional = ("name",)
+    keywords = frozenset({"name", "default_value", "description", "choices"})
+
+
+class OpaqueFunction(Recorded):
+    keywords = frozenset({"function", "args", "kwargs"})
+
+
+class ExecuteProcess(Recorded):
+    keywords = frozenset({"cmd", "output", "name", "shell", "cwd", "env", "additional_env"})
+
+
+class IncludeLaunchDescription(Recorded):
+    positional = ("launch_description_source",)
+    keywords = frozenset({"launch_description_source", "launch_arguments"})
+
+
+class Node(Recorded):
+    keywords = frozenset(
+        {
+            "executable", "package", "name", "namespace", "exec_name", "parameters", "remappings",
+            "ros_arguments", "arguments", "output",
+        }
+    )  # fmt: skip
+
+
+class PythonLaunchDescriptionSource(Recorded):
+    positional = ("launch_file_path",)
+
+
+class LaunchDescription:
+    def __init__(self, entities: list[Any]) -> None:
+        self.entities = entities
+
+
+class LaunchConfiguration:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def perform(self, context: dict[str, str]) -> str:
+        return context[self.name]
+
+
+MODULES: dict[str, tuple[type, ...]] = {
+    "launch": (LaunchDescription,),
+    "launch.actions": (
+        DeclareLaunchArgument,
+        ExecuteProcess,
+        IncludeLaunchDescription,
+        OpaqueFunction,
+    ),
+    "launch.launch_description_sources": (PythonLaunchDescriptionSource,),
+    "launch.substitutions": (LaunchConfiguration,),
+    "launch_ros": (),
+    "launch_ros.actions": (Node,),
+}
+
+
+@contextmanager
+def installed() -> Iterator[None]:
+    """The stub in place of the packages, while a launch file is read."""
+    before = {name: sys.modules.get(name) for name in MODULES}
+    for name, classes in MODULES.items():
+        module = ModuleType(name)
+        for one in classes:
+            setattr(module, one.__name__, one)
+        sys.modules[name] = module
+    try:
+        yield
+    finally:
+        for name, module in before.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module
