@@ -36,7 +36,7 @@ class MountingCheck:
         yaw: Turn about the camera's y axis that fits best [rad].
         pitch: About its x axis [rad].
         gain: How much of the misfit goes with it, 0 to 1.
-        contrast: How much worse the misfit is at the widest turns than at the best, relative.
+        contrast: How much larger the misfit is at the widest turns than at the best; 1 is all.
     """
 
     verdict: Mounting
@@ -63,9 +63,9 @@ class MountingOptions:
     reach: float = math.radians(3.0)
     steps: int = 4
     tolerance: float = 0.15
-    wrong: float = math.radians(1.0)
-    least_gain: float = 0.1
-    least_contrast: float = 0.15
+    wrong: float = math.radians(1.2)
+    least_gain: float = 0.15
+    least_contrast: float = 0.04
     fewest_points: int = 60
 
 
@@ -96,7 +96,7 @@ def check_mounting(
     pitch, yaw = float(angles[row]), float(angles[column])
     best, given = float(cost[row, column]), float(cost[options.steps, options.steps])
     border = np.concatenate((cost[0], cost[-1], cost[:, 0], cost[:, -1]))
-    contrast = float(np.median(border)) / max(best, 1e-9) - 1.0
+    contrast = float(np.median(border)) - best
     gain = 1.0 - best / max(given, 1e-9)
     verdict = Mounting.GOOD
     if contrast < options.least_contrast:

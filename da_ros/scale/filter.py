@@ -26,7 +26,7 @@ class ScaleState(str, Enum):
     """Seen a moment ago."""
 
     HELD = "held"
-    """Carried on from a while ago."""
+    """Carried on from a while ago, or contradicted by the last observation."""
 
     STALE = "stale"
     """Too long ago to be called metres."""
@@ -191,7 +191,8 @@ class ScaleFilter:
         age = (stamp - self._seen_ns) * 1e-9
         if age >= self._options.stale_after:
             return ScaleEstimate(ScaleState.STALE, None, self._pixel_error, stamp, age)
-        held = age >= self._options.held_after
+        # What was measured last speaks against it: no longer what one would call calibrated.
+        held = age >= self._options.held_after or self._rejects > 0
         state = ScaleState.HELD if held else ScaleState.CALIBRATED
         return ScaleEstimate(state, self._transform(), self._pixel_error, stamp, age)
 

@@ -173,6 +173,7 @@ class TestUpdate:
             scale.predict(step, SAME)
             assert "gate" in scale.update(seen(4.0, 0.1))
             assert transform_of(scale).scale == pytest.approx(2.0)
+            assert scale.estimate().state is ScaleState.HELD
         scale.predict(3, SAME)
         assert scale.update(seen(4.0, 0.1)) == ""
         assert transform_of(scale).scale == pytest.approx(4.0)

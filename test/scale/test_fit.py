@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scale_simulation import abs_rel, depths, measure, oracle, relative_frame
 from scipy.optimize import least_squares
 
 from da_ros.scale.fit import Fit, Pairs, Reason, Refusal, fit_factor, fit_scale_shift
 from da_ros.scale.options import FitOptions
-from test.support.scale_simulation import abs_rel, depths, measure, oracle, relative_frame
 
 Floats = NDArray[np.float64]
 OPTIONS = FitOptions()
@@ -226,6 +226,12 @@ class TestRefusals:
             assert np.all(np.isfinite(found.covariance))
 
 
+def at_the_middle(pairs: Pairs, covariance: Floats) -> float:
+    """Variance of the line where noise in d does not turn it: at the weighted mean of d."""
+    row = np.array([np.average(pairs.network, weights=pairs.depth**2), 1.0])
+    return float(row @ covariance @ row)
+
+
 class TestCovariance:
     def test_independent_errors_give_the_formula(self) -> None:
         pairs = noisy(400, seed=6)
@@ -233,7 +239,16 @@ class TestCovariance:
         y = 1 / pairs.depth
         size = np.hypot(0.01 * y, 0.05 * y)
         design = np.stack((pairs.network, np.ones(400)), axis=1) / size[:, None]
-        np.testing.assert_allclose(found.covariance, np.linalg.inv(design.T @ design), rtol=0.35)
+        wanted = at_the_middle(pairs, np.linalg.inv(design.T @ design))
+        assert at_the_middle(pairs, found.covariance) == pytest.approx(wanted, rel=0.3)
+
+    def test_it_covers_that_noise_in_d_flattens_the_line(self) -> None:
+        fits = [fitted(noisy(400, seed)) for seed in range(60)]
+        bias = np.mean([fit.coefficients[0] for fit in fits]) - 2.0
+        scatter = np.std([fit.coefficients[0] for fit in fits])
+        assert bias < -scatter / 5  # It is there,
+        told = np.mean([fit.covariance[0, 0] for fit in fits])
+        assert bias**2 + scatter**2 < 1.5 * told < 6 * (bias**2 + scatter**2)  # and is told.
 
     def test_correlated_errors_widen_it(self) -> None:
         pairs = noisy(200, seed=7)
@@ -241,7 +256,8 @@ class TestCovariance:
         placed = replace(pairs, pixels=pixels, size=(400, 400))
         plain, wide = fitted(pairs), fitted(placed)
         np.testing.assert_array_equal(plain.coefficients, wide.coefficients)
-        assert np.all(np.diag(wide.covariance) > 4 * np.diag(plain.covariance))
+        wider = at_the_middle(pairs, wide.covariance) / at_the_middle(pairs, plain.covariance)
+        assert wider > 4
         apart = fitted(placed, replace(OPTIONS, correlation_length=0.0))
         np.testing.assert_array_equal(apart.covariance, plain.covariance)
 
