@@ -2,7 +2,8 @@
 # Make .venv with da_ros in it: `bash scripts/setup_venv.sh [--tests]`.
 #
 # Keeps whatever is there and skips what a former run has done. Settings: PYTHON (interpreter for a
-# new venv), DA_ROS_VENV (where it is, default .venv beside this checkout).
+# new venv), DA_ROS_VENV (where it is, default .venv beside this checkout), DA_ROS_TORCH_INDEX (package
+# index to take torch from).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -60,18 +61,15 @@ torch_size() { # e.g. "torch 2.13.0+cpu and 8 packages, 190 MB"; fails where pip
 
 install_torch() {
   "$VENV_PYTHON" -c 'import torch' 2>/dev/null && return
-  local size cpu=https://download.pytorch.org/whl/cpu
+  local size
   local -a choice=("torch==$TORCH")
+  [ -z "${DA_ROS_TORCH_INDEX:-}" ] || choice=(torch --index-url "$DA_ROS_TORCH_INDEX")
   size="$(torch_size "${choice[@]}")" || { choice=(torch); size="$(torch_size torch)"; } ||
     fail "no torch for this Python and machine on the package index; install one into $VENV" \
       "yourself (https://pytorch.org), then run this again"
-  # PyPI's torch for x86_64 brings gigabytes of CUDA, of no use without a GPU.
   if [[ "$size" == *nvidia* ]] && ! has_gpu; then
-    local smaller
-    if smaller="$(torch_size torch --index-url "$cpu")"; then
-      choice=(torch --index-url "$cpu")
-      size="$smaller"
-    fi
+    say "this torch brings CUDA, of no use without a GPU; for a smaller one stop here and set" \
+      "DA_ROS_TORCH_INDEX to the CPU index that pytorch.org names under Get Started"
   fi
   required "$size" "${choice[@]}"
 }

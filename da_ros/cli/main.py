@@ -25,8 +25,8 @@ COMMANDS = ("image", "bag", "demo", "models", "evaluate", "train")
 """Modules of da_ros.cli, in the order in which the help names them."""
 
 PACKAGE_OF_MODULE = {
-    "torch": "torch (on a robot: docs of your board, or https://pytorch.org; elsewhere: "
-    "pip install torch --index-url https://download.pytorch.org/whl/cpu)",
+    "torch": "torch (on a robot: the wheel of your board; elsewhere: the line that "
+    "https://pytorch.org shows for your machine)",
     "cv2": "opencv-python-headless",
     "PIL": "pillow",
     "yaml": "pyyaml",
