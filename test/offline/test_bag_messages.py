@@ -78,7 +78,9 @@ class TestWriteMessage:
         message = serialization.deserialize_message(raw, messages.DepthInfo)
         assert_header(message)
         assert (message.model_sha256, message.network_height) == ("ab" * 32, 70)
-        assert serialization.serialize_message(message) == raw
+        # Bytes cannot be compared: rclpy leaves alignment padding as it finds it.
+        again = read_message(bytes(serialization.serialize_message(message)), DEPTH_INFO)
+        assert str(again) == str(read_message(raw, DEPTH_INFO))
 
 
 class TestReadMessage:
