@@ -44,7 +44,7 @@ class TestNames:
         theirs = {"depth_image_units_divisor", "input_depth_topic", "input_depth_info_topic"}
         theirs |= {"rgb_topic", "depth_topic", "approx_sync", "image_rect"}
         named = re.findall(r"`([a-z_.]+)(?::=|: )[^`]+`", page(repository, name))
-        prose = {"node", "input", "output"}
+        prose = {"node", "input", "output", "dropped"}
         assert set(named) - ours - others - theirs - prose == set()
 
     @pytest.mark.parametrize("name", PAGES)
