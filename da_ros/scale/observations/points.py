@@ -71,7 +71,10 @@ def sample_bilinear(
 def spread_over_depth(
     depth: Floats, count: int, rng: np.random.Generator, bins: int = 12
 ) -> NDArray[np.intp]:
-    """Choose points so that every distance is there, not only the commonest.
+    """Choose points so that every distance is there, and the commonest still count most.
+
+    Half of them are spread over the distances, which holds the line at both ends; half are drawn
+    as they come, so that a few far pixels do not outvote the picture where the model is bad.
 
     Args:
         depth: (N,) [m], > 0.
@@ -80,7 +83,7 @@ def spread_over_depth(
         bins: Of equal ratio from the nearest to the farthest.
 
     Returns:
-        Indices, ascending: all of a rare distance, a share of the others.
+        Indices, ascending.
     """
     if len(depth) <= count:
         return np.arange(len(depth))
@@ -91,4 +94,7 @@ def spread_over_depth(
     for number in range(bins):
         members = shuffled[bin_of[shuffled] == number]
         turn[members] = np.arange(len(members))
-    return np.sort(shuffled[np.argsort(turn[shuffled], kind="stable")[:count]])
+    order = shuffled[np.argsort(turn[shuffled], kind="stable")]
+    spread, rest = order[: (count + 1) // 2], order[(count + 1) // 2 :]
+    drawn = rng.permutation(rest)[: count - len(spread)]
+    return np.sort(np.concatenate((spread, drawn)))
