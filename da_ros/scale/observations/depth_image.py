@@ -37,7 +37,7 @@ class DepthImageOptions:
     edge_ratio: float = 0.05
     near: float = 0.1
     far: float = 100.0
-    points: int = 150
+    points: int = 300
     seed: int = 0
 
 

@@ -73,7 +73,7 @@ def spread_over_depth(
 ) -> NDArray[np.intp]:
     """Choose points so that every distance is there, and the commonest still count most.
 
-    Half of them are spread over the distances, which holds the line at both ends; half are drawn
+    A quarter is spread over the distances, which holds the line at both ends; the others are drawn
     as they come, so that a few far pixels do not outvote the picture where the model is bad.
 
     Args:
@@ -95,6 +95,7 @@ def spread_over_depth(
         members = shuffled[bin_of[shuffled] == number]
         turn[members] = np.arange(len(members))
     order = shuffled[np.argsort(turn[shuffled], kind="stable")]
-    spread, rest = order[: (count + 1) // 2], order[(count + 1) // 2 :]
+    share = -(-count // 4)
+    spread, rest = order[:share], order[share:]
     drawn = rng.permutation(rest)[: count - len(spread)]
     return np.sort(np.concatenate((spread, drawn)))

@@ -22,7 +22,7 @@ def slope(height: int = 120, width: int = 160) -> np.ndarray:
 class TestDepthImagePoints:
     def test_pixels_carry_their_depth(self) -> None:
         found = depth_image_points(slope(), 0, 0, CAMERA, OPTIONS)
-        assert len(found.depth) == 150
+        assert len(found.depth) == 300
         np.testing.assert_allclose(
             found.depth, 4 - 3 * (found.pixels[:, 1] + 0.5) / 120, rtol=1e-6
         )
