@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
 from da_ros.errors import InputError
+
+
+def check_matplotlib() -> None:
+    """Say now, and not after hours of training, that the curve cannot be drawn.
+
+    Raises:
+        InputError: If matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise InputError("the curve needs matplotlib: pip install 'da_ros[train]'")
 
 
 def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
@@ -18,11 +29,10 @@ def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
     Raises:
         InputError: If matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise InputError("the curve needs matplotlib: pip install 'da_ros[train]'") from error
+    check_matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)

@@ -10,8 +10,9 @@ import torch
 from tqdm import tqdm
 
 from da_ros.network.spec import NanoSpec
-from da_ros.training.curve import draw_curve
+from da_ros.training.curve import check_matplotlib, draw_curve
 from da_ros.training.data import HELD_OUT_SEED, SHARD, Shards, ShardSpec, write_shard
+from da_ros.training.encoder import pretrained_file
 from da_ros.training.export import export, install, shipped_network
 from da_ros.training.loop import Recipe, Trainer, read_log
 from da_ros.training.scenes.textures import make_atlas
@@ -58,6 +59,8 @@ def run(plan: RunPlan, device: torch.device) -> str:
         DaRosError: If something that training needs is not installed.
     """
     end = time.monotonic() + (plan.seconds or float("inf"))
+    check_matplotlib()
+    pretrained_file()
     if not _write_scenes(plan, device, end):
         return f"stopped while writing scenes; call again to go on ({plan.folder / 'scenes'})"
     validation = Validation.load(plan.folder / "held_out" / "shard_00000.npz", HELD_OUT)

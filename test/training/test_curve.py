@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import pytest
-from without_module import WITHOUT_MODULE
 
 from da_ros.training.curve import draw_curve
 
@@ -27,18 +24,3 @@ class TestDrawCurve:
         assert full.shape[0] > 300
         assert full.shape[1] > 600
         assert (full != bare).any(-1).mean() > 0.001
-
-    def test_without_matplotlib_the_error_says_what_to_install(self, tmp_path: Path) -> None:
-        code = WITHOUT_MODULE.format("matplotlib") + (
-            "from pathlib import Path\n"
-            "from da_ros.errors import InputError\n"
-            "from da_ros.training.curve import draw_curve\n"
-            "try:\n"
-            f"    draw_curve([], Path({str(tmp_path / 'c.png')!r}))\n"
-            "except InputError as error:\n"
-            "    print(error)\n"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert "the curve needs matplotlib: pip install 'da_ros[train]'" in done.stdout, (
-            done.stderr
-        )

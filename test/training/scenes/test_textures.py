@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -10,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from without_module import WITHOUT_MODULE
 
 from da_ros.errors import InputError
 from da_ros.training.scenes import textures
@@ -155,22 +152,6 @@ class TestPhotoPaths:
         assert [path.name for path in paths] == [*SKIMAGE_PHOTOS, *SKLEARN_PHOTOS]
         for path in paths:
             assert cv2.imread(str(path)) is not None
-
-    @pytest.mark.parametrize("package", ["skimage", "sklearn"])
-    def test_without_a_package_the_error_says_what_to_install(self, package: str) -> None:
-        code = (
-            "from da_ros.errors import InputError\n"
-            "from da_ros.training.scenes.textures import photo_paths\n"
-            "try:\n"
-            "    photo_paths()\n"
-            "except InputError as error:\n"
-            "    print(error)\n"
-        )
-        code = WITHOUT_MODULE.format(package) + code
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert f"{package} is not installed" in done.stdout
-        assert "pip install 'da_ros[train]'" in done.stdout
 
 
 class TestPatterns:
