@@ -262,7 +262,7 @@ def main(args: list[str] | None = None, load: Load | None = None) -> int:
         executor = SingleThreadedExecutor()
         node = DepthNode(load)
         executor.add_node(node)
-        executor.spin()
+        _spin(node, executor)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception as error:
@@ -275,6 +275,22 @@ def main(args: list[str] | None = None, load: Load | None = None) -> int:
     finally:
         _end(node, executor)
     return 0
+
+
+def _spin(node: DepthNode, executor: Any) -> None:
+    """Spin on after a callback's exception: rclpy raises one for a transition that is none.
+
+    Such as activate while unconfigured, which any client may ask for.
+    """
+    while rclpy.ok():
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            return
+        except Exception as error:
+            if not rclpy.ok():
+                return
+            node.get_logger().error(f"a request failed: {error}\n{traceback.format_exc()}")
 
 
 def _end(node: DepthNode | None, executor: Any) -> None:

@@ -75,6 +75,7 @@ class TestGrowth:
             before = growth(node)
             some(300)
             assert growth(node) == before
+        assert node.end() == 0
 
     def test_configure_and_cleanup_leave_nothing_behind(
         self, robot: Robot, start_node: Start

@@ -206,7 +206,7 @@ class TestCompressedCopies:
 class TestDemand:
     def test_nobody_listens_nothing_is_computed(self, robot: Robot) -> None:
         key = "dropped: no subscriber"
-        before, done = robot.count(key), robot.count("done")
+        before = robot.count(key)
 
         def refused() -> bool:
             robot.send(robot.image(picture()), robot.info())
@@ -218,7 +218,6 @@ class TestDemand:
         before = robot.count(key)
         robot.until(refused, "more of them")
         assert robot.count("done") == settled
-        assert settled <= done + 2
         assert "nothing is computed" in robot.message("output")
 
     def test_keep_alive_runs_the_network_for_nobody(self, robot: Robot, defaults: None) -> None:

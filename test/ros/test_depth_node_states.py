@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from robot import NodeProcess, Robot, picture
+from lifecycle_msgs.srv import ChangeState
+from robot import TRANSITIONS, NodeProcess, Robot, picture
 from sensor_msgs.msg import Image
 
 Start = Callable[..., NodeProcess]
@@ -136,6 +137,16 @@ class TestLifecycle:
             assert heard.messages == []
         assert robot.enable(True).success
         works(robot)
+
+    def test_a_transition_that_is_none_does_no_harm(self, robot: Robot, node: NodeProcess) -> None:
+        client = robot.node.create_client(ChangeState, "/da_ros/change_state")
+        robot.until(client.service_is_ready, "the service")
+        request = ChangeState.Request()
+        request.transition.id = TRANSITIONS["deactivate"]
+        client.call_async(request)  # rclpy gives no answer
+        robot.until(lambda: "a request failed" in node.output, "a word about it")
+        robot.node.destroy_client(client)
+        assert robot.state() == "unconfigured"
 
 
 class TestStart:
