@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from da_ros.cli.options import DEVICE, MODEL, PRECISION, SIZE, VARIANT, created, load_estimator
-from da_ros.params import EVALUATION_CAP
+from da_ros.params import EVALUATION_CAP, EVALUATION_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ HELP = """Score a model on images with known depth, beside two baselines.
   da_ros eval rgbd/ -o scores
   da_ros eval rgbd/ --model metric-indoor-small --protocol metric_raw --crop eigen
   da_ros eval rgbd/ --cap 10 --protocol disp_ls
-  da_ros eval --generated 20 --seed 5000
+  da_ros eval --generated 20
 
 DIR holds folders of rgb.png or rgb.jpg, depth.png (uint16, 0 = unknown) and meta.json with
 depth_scale (depth [m] = value / depth_scale). A folder's group is its name up to the first _.
@@ -47,7 +47,9 @@ DIR = typer.Argument(None, metavar="DIR", help="Folder of samples, or one sample
 GENERATED = typer.Option(
     0, "--generated", min=0, help="Instead of DIR: score on this many generated scenes."
 )
-SEED = typer.Option(1, "--seed", help="Of the first generated scene; the next ones count up.")
+SEED = typer.Option(
+    EVALUATION_SEED, "--seed", help="Of the first generated scene; the next ones count up."
+)
 PROTOCOL = typer.Option(
     "depth_from_disp_ls", "--protocol", help="disp_ls, depth_from_disp_ls or metric_raw."
 )
