@@ -42,7 +42,7 @@ EVALUATION_CAP = 80.0
 """Truth from here on is not scored by ``da_ros eval`` [m]."""
 
 EVALUATION_SEED = 900_500_000
-"""First generated scene that ``da_ros eval`` scores; nano trains on no seed from 900,000,000 on."""
+"""First generated scene that ``da_ros eval`` scores; nano trains on none from 900,000,000 on."""
 
 OUTPUTS = (
     "depth",
