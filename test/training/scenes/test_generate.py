@@ -62,10 +62,10 @@ class TestWriteScene:
         assert one.camera != other.camera
 
     def test_families_are_drawn_by_their_shares(self) -> None:
-        drawn = [write_scene(seed).family for seed in range(600)]
+        drawn = [write_scene(seed).family for seed in range(300)]
         for name, family in FAMILIES.items():
-            spread = math.sqrt(600 * family.share * (1 - family.share))
-            assert abs(drawn.count(name) - 600 * family.share) < 4 * spread
+            spread = math.sqrt(300 * family.share * (1 - family.share))
+            assert abs(drawn.count(name) - 300 * family.share) < 4 * spread
 
     def test_refuses_a_family_that_is_none(self) -> None:
         with pytest.raises(ParameterError, match=r"called 'sea'; there are room, .*yard"):
