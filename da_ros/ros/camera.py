@@ -45,6 +45,7 @@ class Camera:
         self.infos = CameraInfoCache()
         self.last_image = ""
         self._notices = notices
+        self._told: dict[str, str] = {}
         self._on_image = on_image
         self._last_stamp: int | None = None
         compressed = params.image_transport == "compressed"
@@ -84,12 +85,14 @@ class Camera:
         """Look at the publishers again; return what changed, in words."""
         changed = []
         for subscription in (self._images, self._infos):
-            before = subscription.publishers
-            if subscription.refresh() or subscription.publishers != before:
-                changed.append(
-                    f"{subscription.topic}: {subscription.publishers} publisher(s), subscribed "
-                    f"{subscription.choice}"
-                )
+            subscription.refresh()
+            count = subscription.publishers
+            text = f"{subscription.topic}: {count} publisher(s), subscribed {subscription.choice}"
+            told = self._told.get(subscription.topic, "")
+            # Those that were there from the start are news too.
+            if text != told and (told or count):
+                self._told[subscription.topic] = text
+                changed.append(text)
         return changed
 
     def info_for(self, header: Header, wait_s: float) -> Match:
