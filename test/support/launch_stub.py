@@ -1,7 +1,7 @@
 """The few classes of launch and launch_ros that our files use, recording what they are given.
 
-Signatures are those of launch 3.4 and launch_ros 0.26 (Jazzy), keyword by keyword; where the real
-packages are installed, the tests hold these to them, and run the files with those as well.
+The keywords were written down from memory and have not met the real packages yet, which have no
+wheels. Where these are installed, the tests compare, and run the files with them as well.
 """
 
 from __future__ import annotations
