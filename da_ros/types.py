@@ -97,6 +97,44 @@ class DepthScale:
 
 
 @dataclass(frozen=True)
+class ScaleSupport:
+    """What the metres of a frame rest on.
+
+    Attributes:
+        sources: Of the last evidence accepted: depth_image, point_cloud, ground_plane, static.
+        state: none, calibrated, held or stale.
+        age: Of that evidence [s]; NaN if there was none.
+        inliers: Points of it that agreed.
+    """
+
+    sources: tuple[str, ...]
+    state: str
+    age: float
+    inliers: int
+
+
+@dataclass(frozen=True)
+class ScaleObservation:
+    """What sensors measured at one frame, all of them together.
+
+    Attributes:
+        sources: That measured.
+        offered: Points that they gave.
+        used: Of these, that went into fits.
+        inliers: Of these, that agreed.
+        residual: Median relative residual of the inliers; NaN without a fit.
+        refusal: Why it was not accepted; empty if it was.
+    """
+
+    sources: tuple[str, ...] = ()
+    offered: int = 0
+    used: int = 0
+    inliers: int = 0
+    residual: float = float("nan")
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
 class DepthRange:
     """Where depth is reported: nearer is -Inf, farther is +Inf (REP 117).
 

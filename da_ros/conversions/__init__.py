@@ -9,12 +9,12 @@ from da_ros.conversions.fields import (
     camera_fields_of,
     camera_info_fields,
     cloud_fields,
-    depth_info_fields,
     header_of,
     image_fields,
     message_data,
 )
 from da_ros.conversions.images import DecodedImage, decode_image, image_to_rgb
+from da_ros.conversions.own_fields import depth_info_fields, scale_estimate_fields
 
 __all__ = [
     "ENCODINGS",
@@ -33,4 +33,5 @@ __all__ = [
     "image_fields",
     "image_to_rgb",
     "message_data",
+    "scale_estimate_fields",
 ]

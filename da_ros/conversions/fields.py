@@ -8,7 +8,6 @@ uint8 view of the array it was made from, not a copy.
 from __future__ import annotations
 
 import array
-import math
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from da_ros.conversions.images import Pixels
 from da_ros.errors import InputError
-from da_ros.types import DepthScale, Header, Kind, ModelInfo, ScaleShift, StageTimes
+from da_ros.types import Header
 
 Fields = dict[str, Any]
 
@@ -30,17 +29,6 @@ _OUTPUT_SAMPLES: dict[str, tuple[np.dtype[Any], int]] = {
     "16UC1": (np.dtype(np.uint16), 1),
     "rgb8": (np.dtype(np.uint8), 3),
 }
-
-KIND_CODES = {
-    Kind.RELATIVE_INVERSE_DEPTH: 1,
-    Kind.RELATIVE_DEPTH: 2,
-    Kind.METRIC_DEPTH: 3,
-}
-"""``DepthInfo.KIND_*``."""
-
-TRANSFORM_NONE, TRANSFORM_INVERSE_AFFINE, TRANSFORM_SCALE = 0, 1, 2
-SOURCE_NONE, SOURCE_MODEL = 0, 1
-STATE_NONE = 0
 
 
 def header_of(message: Any) -> Header:
@@ -133,68 +121,6 @@ def cloud_fields(header: Header, packed: npt.NDArray[np.float32]) -> Fields:
         "data": flat_bytes(packed),
         "is_dense": False,
     }
-
-
-def depth_info_fields(
-    header: Header,
-    model: ModelInfo,
-    transform: ScaleShift | DepthScale | None,
-    image_size: tuple[int, int],
-    network_size: tuple[int, int],
-    times: StageTimes | None,
-) -> Fields:
-    """Fields of a da_ros/DepthInfo.
-
-    Args:
-        header: Goes into the message unchanged.
-        model: Which weights.
-        transform: How their numbers became metres; None if none were made.
-        image_size: (height, width) as received [px].
-        network_size: (height, width) of the network's input [px].
-        times: What each stage took; None, where they are not this frame's own, becomes NaN.
-    """
-    return {
-        "header": header,
-        "model_id": model.model_id,
-        "model_sha256": model.sha256,
-        "model_verified": model.verified,
-        "kind": KIND_CODES[model.kind],
-        **_transform_fields(transform),
-        "image_width": image_size[1],
-        "image_height": image_size[0],
-        "network_width": network_size[1],
-        "network_height": network_size[0],
-        **_time_fields(times),
-    }
-
-
-def _transform_fields(transform: ScaleShift | DepthScale | None) -> Fields:
-    found: Fields = {
-        "transform": TRANSFORM_NONE,
-        "scale": math.nan,
-        "shift": math.nan,
-        "scale_std": math.nan,
-        "shift_std": math.nan,
-        "scale_source": SOURCE_NONE,
-        "scale_state": STATE_NONE,
-        "scale_age": math.nan,
-        "scale_inliers": 0,
-    }
-    if isinstance(transform, DepthScale):
-        std = math.sqrt(transform.variance) if transform.variance > 0 else math.nan
-        found |= {"transform": TRANSFORM_SCALE, "scale": transform.factor, "scale_std": std}
-        found |= {"scale_source": SOURCE_MODEL}
-    elif transform is not None:
-        variances = transform.covariance[0], transform.covariance[2]
-        stds = [math.sqrt(value) if value > 0 else math.nan for value in variances]
-        found |= {"transform": TRANSFORM_INVERSE_AFFINE, "scale": transform.scale}
-        found |= {"shift": transform.shift, "scale_std": stds[0], "shift_std": stds[1]}
-    return found
-
-
-def _time_fields(times: StageTimes | None) -> Fields:
-    stages = ("decode_ms", "prepare_ms", "infer_ms", "to_depth_ms", "pack_ms")
-    return {name: math.nan if times is None else getattr(times, name) for name in stages}
 
 
 def flat_bytes(values: npt.NDArray[Any]) -> Pixels:

@@ -27,6 +27,7 @@ from da_ros.params.groups import (
     PipelineParams,
 )
 from da_ros.params.node import DepthNodeParams, NodeParams
+from da_ros.params.scale import ScaleNodeParams, ScaleParams
 from da_ros.params.spec import ParamGroup, ParamSpec, Value, field_specs, param
 from da_ros.params.text import parameters_markdown, parameters_yaml
 
@@ -57,6 +58,8 @@ __all__ = [
     "ParamGroup",
     "ParamSpec",
     "PipelineParams",
+    "ScaleNodeParams",
+    "ScaleParams",
     "Value",
     "field_specs",
     "param",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeVar
 
 from da_ros.errors import ParameterError
+from da_ros.params.scale import ScaleParams
 from da_ros.params.spec import ParamGroup, Value, field_specs, param
 
 CLI_MODEL = "nano"
@@ -54,6 +55,8 @@ OUTPUTS = (
     "nominal_points",
     "color",
     "info",
+    "std",
+    "scale",
 )
 """Everything the pipeline can make of one image; the fields of :class:`OutputParams`."""
 
@@ -248,10 +251,16 @@ class OutputParams(ParamGroup):
 
     PREFIX: ClassVar[str] = "outputs."
 
-    depth: bool = param(True, "depth/image, 32FC1 metres; metric only.", dynamic=True)
-    depth_mm: bool = param(True, "depth/image_raw, 16UC1 millimetres; metric only.", dynamic=True)
+    depth: bool = param(
+        True, "depth/image, 32FC1 metres; of metric models, or with a scale.", dynamic=True
+    )
+    depth_mm: bool = param(
+        True, "depth/image_raw, 16UC1 millimetres; metric or with a scale.", dynamic=True
+    )
     camera_info: bool = param(True, "camera_info beside every depth image.", dynamic=True)
-    points: bool = param(True, "points, PointCloud2 in metres; metric only.", dynamic=True)
+    points: bool = param(
+        True, "points, PointCloud2 in metres; metric or with a scale.", dynamic=True
+    )
     inverse_depth: bool = param(
         True, "inverse_depth/image, 32FC1 as the network gave it; relative only.", dynamic=True
     )
@@ -263,6 +272,14 @@ class OutputParams(ParamGroup):
     )
     color: bool = param(True, "depth/color, rgb8 for people.", dynamic=True)
     info: bool = param(True, "depth_info: model, scale, sizes and times.", dynamic=True)
+    std: bool = param(
+        True,
+        "depth/std, 32FC1 metres: standard deviation of depth; with a scale only.",
+        dynamic=True,
+    )
+    scale: bool = param(
+        True, "scale: what the calibrator knows; with a scale source only.", dynamic=True
+    )
 
 
 Params = TypeVar("Params", bound="PipelineParams")
@@ -278,6 +295,7 @@ class PipelineParams:
     cloud: CloudParams = field(default_factory=CloudParams)
     color: ColorParams = field(default_factory=ColorParams)
     outputs: OutputParams = field(default_factory=OutputParams)
+    scale: ScaleParams = field(default_factory=ScaleParams)
 
     def groups(self) -> dict[str, ParamGroup]:
         """Return the groups by attribute name."""

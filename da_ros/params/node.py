@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from da_ros.params.groups import PipelineParams
+from da_ros.params.scale import ScaleNodeParams
 from da_ros.params.spec import ParamGroup, param
 
 
@@ -59,4 +60,5 @@ class NodeParams(ParamGroup):
 class DepthNodeParams(PipelineParams):
     """All that the node declares: the pipeline's groups and its own."""
 
+    scale_node: ScaleNodeParams = field(default_factory=ScaleNodeParams)
     node: NodeParams = field(default_factory=NodeParams)

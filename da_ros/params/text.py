@@ -14,8 +14,10 @@ _WIDTH = 99
 def parameters_yaml() -> str:
     """Return config/depth.yaml: every parameter at its default, commented."""
     lines = [f"# {_NOTE}", "/**:", "  ros__parameters:"]
+    before = ""
     for group in DepthNodeParams().groups().values():
-        lines += ["", *_yaml_group(type(group))]
+        lines += ["", *_yaml_group(type(group), begins=before != group.PREFIX)]
+        before = group.PREFIX
     return "\n".join(lines) + "\n"
 
 
@@ -35,11 +37,12 @@ def parameters_markdown() -> str:
     return "\n".join(lines)
 
 
-def _yaml_group(group: type[ParamGroup]) -> list[str]:
+def _yaml_group(group: type[ParamGroup], *, begins: bool) -> list[str]:
+    """Lines of a group; one that does not begin a map goes on with that of the group before."""
     indent = " " * 4
     lines = [f"{indent}# {(group.__doc__ or '').strip()}"]
     if group.PREFIX:
-        lines.append(f"{indent}{group.PREFIX.rstrip('.')}:")
+        lines += [f"{indent}{group.PREFIX.rstrip('.')}:"] if begins else []
         indent += "  "
     for spec in field_specs(group):
         comment = f"{spec.description} Allowed: {spec.allowed}."

@@ -15,6 +15,7 @@ IMAGE = "sensor_msgs/msg/Image"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 POINT_CLOUD = "sensor_msgs/msg/PointCloud2"
 DEPTH_INFO = "da_ros/msg/DepthInfo"
+SCALE_ESTIMATE = "da_ros/msg/ScaleEstimate"
 
 TOPIC_TYPES = {
     "depth/image": IMAGE,
@@ -27,6 +28,8 @@ TOPIC_TYPES = {
     "nominal/points": POINT_CLOUD,
     "depth/color": IMAGE,
     "depth_info": DEPTH_INFO,
+    "depth/std": IMAGE,
+    "scale": SCALE_ESTIMATE,
 }
 """Message type of every topic, in the order in which a frame's messages are sent."""
 
@@ -39,6 +42,8 @@ _TOPICS = {
     "nominal_points": "nominal/points",
     "color": "depth/color",
     "info": "depth_info",
+    "std": "depth/std",
+    "scale": "scale",
 }
 
 _OF_KIND = {
@@ -55,13 +60,19 @@ _OF_KIND = {
     Kind.RELATIVE_DEPTH: {"info"},
 }
 
+_METRIC = frozenset({"depth", "depth_mm", "camera_info", "points"})
+"""What a scale adds to a relative model."""
 
-def available_outputs(model: ModelInfo, nominal_d_ref: float = 0.0) -> frozenset[str]:
-    """Return what a model can give without a calibration: metres, or no metres.
+
+def available_outputs(
+    model: ModelInfo, nominal_d_ref: float = 0.0, *, scaled: bool = False
+) -> frozenset[str]:
+    """Return what a model can give: metres, or no metres.
 
     Args:
         model: Which weights.
         nominal_d_ref: The parameter; 0 takes the checkpoint's own, which may have none.
+        scaled: Whether a scale source is switched on, so that a relative model can give metres.
 
     Returns:
         Some of :data:`~da_ros.params.OUTPUTS`.
@@ -70,11 +81,13 @@ def available_outputs(model: ModelInfo, nominal_d_ref: float = 0.0) -> frozenset
     relative = model.kind is Kind.RELATIVE_INVERSE_DEPTH
     if relative and not (nominal_d_ref or model.reference_inverse_depth):
         found -= {"nominal_depth", "nominal_points", "camera_info"}
+    if scaled and model.kind is not Kind.RELATIVE_DEPTH:
+        found |= _METRIC | {"std", "scale"}
     return frozenset(found)
 
 
 def checked_outputs(
-    names: Iterable[str], model: ModelInfo, nominal_d_ref: float = 0.0
+    names: Iterable[str], model: ModelInfo, nominal_d_ref: float = 0.0, *, scaled: bool = False
 ) -> frozenset[str]:
     """Refuse outputs that the model cannot give.
 
@@ -87,26 +100,27 @@ def checked_outputs(
         raise ParameterError(
             f"unknown output {', '.join(unknown)}; expected some of {', '.join(OUTPUTS)}"
         )
-    available = available_outputs(model, nominal_d_ref)
+    available = available_outputs(model, nominal_d_ref, scaled=scaled)
     missing = sorted(wanted - available)
     if missing:
         raise ParameterError(
             f"model {model.model_id} gives {model.kind} and no {', '.join(missing)}; it gives "
             f"{', '.join(sorted(available))}; metres need a metric model, such as "
-            "metric-indoor-small"
+            "metric-indoor-small, or a source of scale (parameters scale.*)"
         )
     return wanted
 
 
-def topics_of(outputs: frozenset[str], kind: Kind) -> list[str]:
-    """Topics on which these outputs of a model of this kind appear, in sending order."""
+def topics_of(outputs: frozenset[str], kind: Kind, *, scaled: bool = False) -> list[str]:
+    """Topics on which these outputs of a model of this kind can appear, in sending order."""
     topics = {_TOPICS[name] for name in outputs if name in _TOPICS}
     if "camera_info" in outputs:
-        topics.add(camera_info_topic(kind))
+        topics |= camera_info_topics(kind, scaled=scaled)
     return [topic for topic in TOPIC_TYPES if topic in topics]
 
 
-def camera_info_topic(kind: Kind) -> str:
-    """Beside which depth image the camera_info goes."""
-    metric = kind is Kind.METRIC_DEPTH
-    return "depth/camera_info" if metric else "nominal/depth/camera_info"
+def camera_info_topics(kind: Kind, *, scaled: bool) -> set[str]:
+    """Beside which depth images a camera_info goes."""
+    metric = {"depth/camera_info"} if kind is Kind.METRIC_DEPTH or scaled else set()
+    nominal = {"nominal/depth/camera_info"} if kind is not Kind.METRIC_DEPTH else set()
+    return metric | nominal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 
@@ -13,15 +14,20 @@ from da_ros.conversions import (
     cloud_fields,
     depth_info_fields,
     image_fields,
+    scale_estimate_fields,
 )
 from da_ros.geometry.camera import PinholeCamera
 from da_ros.geometry.cloud import pack_cloud
 from da_ros.geometry.depth import depth_to_millimetres
 from da_ros.params import PipelineParams
 from da_ros.pictures.colormap import colorize
-from da_ros.pipeline.depths import painted
 from da_ros.pipeline.frames import DepthFrame, PackedFrame, ms_since
-from da_ros.pipeline.outputs import camera_info_topic
+from da_ros.pipeline.outputs import camera_info_topics
+from da_ros.scale.calibrator import Calibration
+from da_ros.scale.uncertainty import sigma_at
+from da_ros.types import ScaleObservation, ScaleSupport
+
+_SIGMA_AT = 5.0  # [m]
 
 _NEED_CAMERA = frozenset({"camera_info", "points", "nominal_points"})
 
@@ -48,9 +54,12 @@ def packed(made: DepthFrame, params: PipelineParams, info_times: bool) -> Packed
             frame.image_size,
             made.network_size,
             times if info_times else None,
+            None if made.calibration is None else support_of(made.calibration),
         )
+    if "scale" in outputs and made.calibration is not None and made.calibration.is_news:
+        messages["scale"] = scale_message(made, made.calibration)
     note = frame.view.note if outputs & _NEED_CAMERA else ""
-    return PackedFrame(frame.header, messages, note, times)
+    return PackedFrame(frame.header, messages, note, times, made.calibration, made.network_size)
 
 
 def _pictures(made: DepthFrame, params: PipelineParams) -> dict[str, Fields]:
@@ -61,14 +70,15 @@ def _pictures(made: DepthFrame, params: PipelineParams) -> dict[str, Fields]:
         ("depth", "depth/image", made.depth),
         ("inverse_depth", "inverse_depth/image", made.inverse_depth),
         ("nominal_depth", "nominal/depth/image", made.nominal),
+        ("std", "depth/std", made.std),
     ):
         if name in outputs and values is not None:
             messages[topic] = image_fields(header, values.cpu().numpy(), "32FC1")
     if "depth_mm" in outputs and made.depth is not None:
         millimetres = depth_to_millimetres(made.depth).cpu().numpy()
         messages["depth/image_raw"] = image_fields(header, millimetres, "16UC1")
-    if made.color_range is not None:
-        colors = colorize(painted(made).cpu().numpy(), *made.color_range, params.color.map)
+    if made.painted is not None and made.color_range is not None:
+        colors = colorize(made.painted.cpu().numpy(), *made.color_range, params.color.map)
         messages["depth/color"] = image_fields(header, colors, "rgb8")
     return messages
 
@@ -80,8 +90,10 @@ def _with_camera(
     header, outputs = made.frame.header, made.frame.outputs
     messages: dict[str, Fields] = {}
     if "camera_info" in outputs:
-        topic = camera_info_topic(made.model.kind)
-        messages[topic] = camera_info_fields(header, camera.fields())
+        has_nominal = params.depth.nominal_d_ref or made.model.reference_inverse_depth
+        for topic in camera_info_topics(made.model.kind, scaled=made.calibration is not None):
+            if has_nominal if topic.startswith("nominal") else made.transform is not None:
+                messages[topic] = camera_info_fields(header, camera.fields())
     if "points" in outputs and made.depth is not None:
         messages["points"] = _cloud(made, made.depth, camera, params)
     if "nominal_points" in outputs and made.nominal is not None:
@@ -103,3 +115,46 @@ def _cloud(
         bgr=image.bgr,
     )
     return cloud_fields(made.frame.header, points.cpu().numpy())
+
+
+def scale_message(made: DepthFrame, calibration: Calibration) -> Fields:
+    """What is known of the scale, as ScaleEstimate has it."""
+    estimate = calibration.estimate
+    return scale_estimate_fields(
+        made.frame.header,
+        made.model,
+        made.network_size,
+        estimate.transform,
+        support_of(calibration),
+        observation_of(calibration),
+        sigma_5m(calibration),
+    )
+
+
+def sigma_5m(calibration: Calibration) -> float:
+    """Standard deviation of a depth of 5 m [m]; NaN without a scale."""
+    estimate = calibration.estimate
+    if estimate.transform is None:
+        return math.nan
+    return sigma_at(_SIGMA_AT, estimate.transform, estimate.pixel_error)
+
+
+def support_of(calibration: Calibration) -> ScaleSupport:
+    """What the scale of a frame rests on."""
+    estimate, basis = calibration.estimate, calibration.basis
+    return ScaleSupport(basis.sources, str(estimate.state), estimate.age, basis.inliers)
+
+
+def observation_of(calibration: Calibration) -> ScaleObservation:
+    """What was measured at a frame."""
+    reports = calibration.reports
+    residuals = [report.residual for report in reports if math.isfinite(report.residual)]
+    saved = [name for name in calibration.basis.sources if name == "static"]
+    return ScaleObservation(
+        sources=(*(report.source for report in reports), *saved),
+        offered=sum(report.offered for report in reports),
+        used=sum(report.used for report in reports),
+        inliers=sum(report.inliers for report in reports if not report.reason),
+        residual=max(residuals, default=math.nan),
+        refusal=calibration.refusal,
+    )

@@ -1,4 +1,4 @@
-"""The pipeline: decode, prepare, infer, to_depth, pack, each on a list of frames.
+"""The pipeline: decode, prepare, infer, scale, to_depth, pack, each on a list of frames.
 
 It is batch-first and stateless: what is remembered of a camera is its ``Stream``. The stages can
 be called apart, each from one thread of its own, so that batches overlap. A frame that fails
@@ -104,11 +104,18 @@ class DepthPipeline:
         """Of some outputs, return those that are switched on and that the model can give."""
         switches = self.params.outputs
         on = {spec.field for spec in field_specs(type(switches)) if getattr(switches, spec.field)}
-        return outputs & on & available_outputs(self.model, self.params.depth.nominal_d_ref)
+        reference = self.params.depth.nominal_d_ref
+        return outputs & on & available_outputs(self.model, reference, scaled=self.is_scaled)
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether a source of scale is switched on."""
+        return bool(self.params.scale.sources)
 
     def run(self, inputs: Sequence[ImageInput]) -> list[PackedFrame | DaRosError]:
         """Do all stages of one batch, one after the other."""
-        return self.pack(self.to_depth(self.infer(self.prepare(self.decode(inputs)))))
+        predicted = self.infer(self.prepare(self.decode(inputs)))
+        return self.pack(self.to_depth(self.scale(predicted)))
 
     # --- The stages ----------------------------------------------------------------------------
 
@@ -137,6 +144,13 @@ class DepthPipeline:
             for place, frame in enumerate(batch.frames)
         ]
 
+    def scale(self, predicted: Sequence[Predicted | DaRosError]) -> list[Predicted | DaRosError]:
+        """Find the scale of each frame whose stream has sources; the only stage that remembers.
+
+        Frames of a stream must come in the order of their stamps, each once.
+        """
+        return _each(_scaled, predicted)
+
     def to_depth(
         self, predicted: Sequence[Predicted | DaRosError]
     ) -> list[DepthFrame | DaRosError]:
@@ -160,7 +174,8 @@ class DepthPipeline:
         fields = None if given.camera_info is None else camera_fields_of(given.camera_info)
         view = given.stream.view(fields, size, self.params.camera, self._mask)
         times = StageTimes(decode_ms=ms_since(start))
-        return Frame(header, image, given.stream, view, self.wanted(given.outputs), size, times)
+        wanted = self.wanted(given.outputs)
+        return Frame(header, image, given.stream, view, wanted, size, times, tuple(given.evidence))
 
     def _straighten(self, frame: Frame) -> Frame:
         start = time.perf_counter()
@@ -225,6 +240,16 @@ class DepthPipeline:
             times = replace(frame.times, infer_ms=share)
             found[place] = Predicted(replace(frame, times=times), values[row], size)
         return found
+
+
+def _scaled(item: Predicted) -> Predicted:
+    scale = item.frame.stream.scale
+    if scale is None:
+        return item
+    start = time.perf_counter()
+    calibration = scale.observe(item)
+    times = replace(item.frame.times, to_depth_ms=ms_since(start))
+    return replace(item, frame=replace(item.frame, times=times), calibration=calibration)
 
 
 def _each(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -18,6 +18,9 @@ from da_ros.errors import CameraError, ParameterError, ShapeError
 from da_ros.geometry.camera import PinholeCamera
 from da_ros.geometry.rectify import RectificationMap, rectify
 from da_ros.params import CameraParams
+
+if TYPE_CHECKING:
+    from da_ros.pipeline.scale import StreamScale
 
 Mask = npt.NDArray[np.bool_]
 
@@ -57,15 +60,18 @@ class View:
 
 @dataclass
 class Stream:
-    """One camera. The decode stage keeps its view, the to_depth stage its colour range.
+    """One camera. Decode keeps its view, scale its calibrator, to_depth its colour range.
 
     Attributes:
         topic: Resolved name of the image topic; whether it says rect decides rectify: auto.
         color_range: (near, far) of an adaptive colour picture, in the unit of its values.
+        scale: Where its metres come from; None without a source of scale.
     """
 
     topic: str = ""
     color_range: tuple[float, float] | None = None
+    scale: StreamScale | None = None
+    _color_metres: bool = field(default=False, repr=False)
     _view_key: object = field(default=None, repr=False)
     _view: View | None = field(default=None, repr=False)
 
@@ -93,13 +99,21 @@ class Stream:
             self._view_key = key
         return self._view
 
-    def follow_color(self, near: float, far: float) -> tuple[float, float]:
-        """Move the adaptive colour range a step towards that of a new frame."""
-        if self.color_range is not None:
+    def forget(self) -> None:
+        """Let what is remembered over time start anew."""
+        self.color_range = None
+        if self.scale is not None:
+            self.scale.reset()
+
+    def follow_color(
+        self, near: float, far: float, *, metres: bool = False
+    ) -> tuple[float, float]:
+        """Move the adaptive colour range a step towards that of a new frame, of the same unit."""
+        if self.color_range is not None and self._color_metres == metres:
             old_near, old_far = self.color_range
             near = _COLOR_INERTIA * old_near + (1.0 - _COLOR_INERTIA) * near
             far = _COLOR_INERTIA * old_far + (1.0 - _COLOR_INERTIA) * far
-        self.color_range = (near, far)
+        self.color_range, self._color_metres = (near, far), metres
         return self.color_range
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from da_ros.errors import InputError
 from da_ros.scale.alignment import align
-from da_ros.scale.filter import Observed, ScaleEstimate, ScaleFilter
+from da_ros.scale.filter import Observed, ScaleEstimate, ScaleFilter, ScaleState
 from da_ros.scale.fit import Fit, Pairs, Refusal, fit_factor, fit_scale_shift
 from da_ros.scale.observations.points import PixelDepths, sample_bilinear
 from da_ros.scale.options import FilterOptions, FitOptions
@@ -61,6 +62,19 @@ class SourceReport:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """The observation that a scale rests on.
+
+    Attributes:
+        sources: Their names, ``static`` for a saved calibration.
+        inliers: Points that agreed, of all of them.
+    """
+
+    sources: tuple[str, ...] = ()
+    inliers: int = 0
+
+
+@dataclass(frozen=True)
 class Calibration:
     """The scale of one frame, and how it came about.
 
@@ -69,12 +83,21 @@ class Calibration:
         reports: Of each source that had something to say.
         note: Why the scale was forgotten, or the update was not taken; empty if neither.
         disagreement: Chi-square over freedom between several sources; 0 with one.
+        observed: What the sensors said of this frame, fused, before the filter and without a
+            saved calibration; None if no source could be fitted.
+        refusal: Why what was observed did not enter the scale; empty if it did.
+        basis: What the scale rests on: the last observation that entered it.
+        is_news: Whether something was observed or refused, or the state is another than before.
     """
 
     estimate: ScaleEstimate
     reports: tuple[SourceReport, ...] = ()
     note: str = ""
     disagreement: float = 0.0
+    observed: Observed | None = None
+    refusal: str = ""
+    basis: Basis = Basis()
+    is_news: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,11 +137,30 @@ class Calibrator:
         reference = None if self._metric else model.reference_inverse_depth or 1.0
         self._filter = ScaleFilter(reference, options.filter)
         self._before: NDArray[np.float32] | None = None
+        self._basis, self._state = Basis(), ScaleState.NONE
 
     def reset(self) -> None:
         """Forget the scale and the frame before."""
         self._filter.reset()
         self._before = None
+        self._basis = Basis()
+
+    def state(self) -> dict[str, Any]:
+        """What is remembered, in plain numbers, strings and arrays, for ``restore``."""
+        return {
+            "filter": self._filter.state(),
+            "before": self._before,
+            "sources": list(self._basis.sources),
+            "inliers": self._basis.inliers,
+            "state": str(self._state),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where ``state`` was asked."""
+        self._filter.restore(state["filter"])
+        self._before = state["before"]
+        self._basis = Basis(tuple(state["sources"]), int(state["inliers"]))
+        self._state = ScaleState(state["state"])
 
     def observe(
         self,
@@ -140,21 +182,36 @@ class Calibrator:
         if not self._metric and self._before is not None:
             alignment = align(self._before, frame.values)
         self._before = frame.values
-        notes = [self._filter.predict(frame.stamp_ns, alignment)]
-        fits, reports = [], []
-        for measured in points:
-            found, report = self._fit(frame, measured)
-            reports.append(report)
-            if isinstance(found, Fit):
-                fits.append(Observed(found.coefficients, found.covariance, found.pixel_error))
-        if known is not None:
-            fits.append(known)
-        disagreement = 0.0
-        if fits:
-            fused, disagreement = fuse(fits)
-            notes.append(self._filter.update(fused))
-        note = "; ".join(note for note in notes if note)
-        return Calibration(self._filter.estimate(), tuple(reports), note, disagreement)
+        lost = self._filter.predict(frame.stamp_ns, alignment)
+        if lost:
+            self._basis = Basis()
+        found = [self._fit(frame, measured) for measured in points]
+        reports = tuple(report for _, report in found)
+        fits = [
+            Observed(fit.coefficients, fit.covariance, fit.pixel_error)
+            for fit, _ in found
+            if isinstance(fit, Fit)
+        ]
+        observed = fuse(fits)[0] if fits else None
+        everything = [*fits, known] if known is not None else fits
+        rejected, disagreement = "", 0.0
+        if everything:
+            fused, disagreement = fuse(everything)
+            rejected = self._filter.update(fused)
+            if not rejected:
+                self._basis = _basis(reports, known)
+        estimate = self._filter.estimate()
+        before, self._state = self._state, estimate.state
+        return Calibration(
+            estimate=estimate,
+            reports=reports,
+            note="; ".join(note for note in (lost, rejected) if note),
+            disagreement=disagreement,
+            observed=observed,
+            refusal=_refusal(reports, rejected),
+            basis=self._basis,
+            is_news=bool(reports) or estimate.state is not before,
+        )
 
     def fit(self, frame: NetworkFrame, measured: PixelDepths) -> Fit | Refusal:
         """Fit one source to one frame, without the filter."""
@@ -186,6 +243,19 @@ class Calibrator:
             message="; ".join(text for text in said if text),
         )
         return found, report
+
+
+def _basis(reports: Sequence[SourceReport], known: Observed | None) -> Basis:
+    """What has just entered the scale."""
+    fitted = [report for report in reports if not report.reason]
+    names = [report.source for report in fitted] + (["static"] if known is not None else [])
+    return Basis(tuple(names), sum(report.inliers for report in fitted))
+
+
+def _refusal(reports: Sequence[SourceReport], rejected: str) -> str:
+    """Why sources did not enter the scale, in words; empty if all did."""
+    refused = [f"{report.source}: {report.message}" for report in reports if report.reason]
+    return "; ".join([*refused, *([rejected] if rejected else [])])
 
 
 def frame_sample(frame: NetworkFrame) -> FrameSample:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
@@ -98,6 +100,25 @@ class ScaleFilter:
         self._pixel_error = 0.0
         self._seen_ns = 0
         self._rejects = 0
+
+    def state(self) -> dict[str, Any]:
+        """What is remembered, in plain numbers and lists, for ``restore``."""
+        return {
+            "stamp_ns": self._stamp_ns,
+            "mean": None if self._mean is None else self._mean.tolist(),
+            "covariance": self._covariance.tolist(),
+            "pixel_error": self._pixel_error,
+            "seen_ns": self._seen_ns,
+            "rejects": self._rejects,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where ``state`` was asked."""
+        self._stamp_ns = state["stamp_ns"]
+        self._mean = None if state["mean"] is None else np.array(state["mean"], np.float64)
+        self._covariance = np.array(state["covariance"], np.float64)
+        self._pixel_error = float(state["pixel_error"])
+        self._seen_ns, self._rejects = int(state["seen_ns"]), int(state["rejects"])
 
     def predict(self, stamp_ns: int, alignment: Alignment | None) -> str:
         """Go on to the next frame.

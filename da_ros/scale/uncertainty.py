@@ -47,3 +47,22 @@ def depth_std(
     inverse_std: Tensor = (of_line.clamp_min(0.0) + (pixel_error / finite) ** 2).sqrt()
     std: Tensor = finite.square() * inverse_std
     return std
+
+
+def sigma_at(metres: float, transform: ScaleShift | DepthScale, pixel_error: float) -> float:
+    """Predictive standard deviation of a depth, wherever in the frame it may be.
+
+    Args:
+        metres: The depth [m].
+        transform: As in ``depth_std``.
+        pixel_error: Likewise.
+
+    Returns:
+        [m].
+    """
+    if isinstance(transform, DepthScale):
+        network = metres / transform.factor
+    else:
+        network = (1.0 / metres - transform.shift) / transform.scale
+    depth, value = (torch.tensor([number], dtype=torch.float64) for number in (metres, network))
+    return float(depth_std(depth, value, transform, pixel_error))

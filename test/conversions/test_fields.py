@@ -20,7 +20,8 @@ from da_ros.conversions import (
     image_fields,
     message_data,
 )
-from da_ros.conversions.fields import KIND_CODES, flat_bytes
+from da_ros.conversions.fields import flat_bytes
+from da_ros.conversions.own_fields import KIND_CODES
 from da_ros.errors import InputError
 from da_ros.geometry.camera import PinholeCamera
 from da_ros.message_definitions import message_definition

@@ -28,6 +28,8 @@ from da_ros.params import (
     ParamGroup,
     ParamSpec,
     PipelineParams,
+    ScaleNodeParams,
+    ScaleParams,
     field_specs,
     param,
     parameters_markdown,
@@ -35,10 +37,10 @@ from da_ros.params import (
 )
 
 PIPELINE_GROUPS = (
-    ModelParams, DepthParams, CameraParams, CloudParams, ColorParams, OutputParams,
+    ModelParams, DepthParams, CameraParams, CloudParams, ColorParams, OutputParams, ScaleParams,
 )  # fmt: skip
 PIPELINE_SPECS = [spec for group in PIPELINE_GROUPS for spec in field_specs(group)]
-SPECS = [*PIPELINE_SPECS, *field_specs(NodeParams)]
+SPECS = [*PIPELINE_SPECS, *field_specs(ScaleNodeParams), *field_specs(NodeParams)]
 PYTHON_TYPES = {"bool": bool, "int": int, "double": float, "string": str}
 
 

@@ -47,6 +47,8 @@ def depth_image_points(
     image_stamp_ns: int,
     camera: PinholeCamera,
     options: DepthImageOptions,
+    *,
+    straighten: bool | None = None,
 ) -> PixelDepths:
     """Choose points of a registered depth image.
 
@@ -54,8 +56,10 @@ def depth_image_points(
         depth: Of the raw image's view, at any resolution, (h, w) [m]; 0, NaN and Inf are holes.
         depth_stamp_ns: Of its message.
         image_stamp_ns: Of the image's.
-        camera: Of the raw image; if its lens distorts, the depth is rectified as the image is.
+        camera: Of the raw image.
         options: See there.
+        straighten: Whether the depth is to be rectified as the image was; None: if the camera's
+            lens distorts.
 
     Returns:
         Points at pixels of the (rectified) image.
@@ -75,7 +79,7 @@ def depth_image_points(
     height, width = depth.shape
     metres = np.where(np.isfinite(depth) & (depth > 0), depth, 0.0).astype(np.float32)
     offered = int(np.count_nonzero(metres))
-    if camera.is_distorted:
+    if camera.is_distorted if straighten is None else straighten:
         lens = RectificationMap.of(camera.resized(width, height))
         metres = np.nan_to_num(rectify(metres, lens, nearest=True), nan=0.0)
     good = _away_from_edges(metres, options)

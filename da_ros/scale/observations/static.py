@@ -56,7 +56,7 @@ class StaticCalibration:
 
 
 def calibration_of_fits(
-    fits: Sequence[Fit],
+    fits: Sequence[Fit | Observed],
     model: ModelInfo,
     input_size: tuple[int, int],
     source: str,
@@ -66,7 +66,7 @@ def calibration_of_fits(
     """Sum up the fits of some frames.
 
     Args:
-        fits: One a frame.
+        fits: One a frame, of one source or fused.
         model: Which weights.
         input_size: (height, width) of the network's input [px].
         source: What measured.
@@ -129,14 +129,15 @@ def save_calibration(calibration: StaticCalibration, path: Path) -> None:
 
 
 def load_calibration(
-    path: Path, model: ModelInfo, input_size: tuple[int, int], static_camera: bool
+    path: Path, model: ModelInfo, input_size: tuple[int, int] | None, static_camera: bool
 ) -> StaticCalibration:
     """Read the file for this model, or refuse it.
 
     Args:
         path: The file.
         model: Which weights are in use.
-        input_size: (height, width) of the network's input in use [px].
+        input_size: (height, width) of the network's input in use [px]; None if no image has come
+            yet: ``check_input_size`` then.
         static_camera: Whether the user says that the camera stands still.
 
     Returns:
@@ -154,17 +155,27 @@ def load_calibration(
         )
     if found.kind is not model.kind:
         raise InputError(f"{path}: made for {found.kind}, but the model gives {model.kind}")
-    if found.input_size != input_size:
-        raise InputError(
-            f"{path}: made for a network input of {found.input_size[1]}x{found.input_size[0]} px, "
-            f"not {input_size[1]}x{input_size[0]}; calibrate anew"
-        )
+    if input_size is not None:
+        check_input_size(path, found, input_size)
     if model.kind is not Kind.METRIC_DEPTH and not (static_camera and found.static_camera):
         raise InputError(
             f"{path}: scale and shift of a relative model change with the scene; a saved one is "
             "good only for a camera that stands still (static_camera), as it did then"
         )
     return found
+
+
+def check_input_size(path: Path, found: StaticCalibration, input_size: tuple[int, int]) -> None:
+    """Refuse a calibration made at another size of the network's input, (height, width) [px].
+
+    Raises:
+        InputError: If it was.
+    """
+    if found.input_size != input_size:
+        raise InputError(
+            f"{path}: made for a network input of {found.input_size[1]}x{found.input_size[0]} px, "
+            f"not {input_size[1]}x{input_size[0]}; calibrate anew"
+        )
 
 
 def _document(path: Path) -> Mapping[str, Any]:

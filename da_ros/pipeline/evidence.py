@@ -1,0 +1,99 @@
+"""Which measurement belongs to which image: the same rule for the node and for a bag.
+
+A depth image belongs to images within ``scale.sync_tolerance`` of it, the nearest one counts. A
+cloud belongs to one image, within ``scale.cloud_window`` (``scale.max_time_offset`` where nothing
+bridges the time between): a scan seen twice is not two scans.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from da_ros.conversions import header_of
+from da_ros.params import ScaleParams
+from da_ros.pipeline.frames import CloudEvidence, DepthEvidence, Evidence
+
+KEPT = 32
+"""Messages of each kind; a second of a fast camera."""
+
+
+class EvidenceShelf:
+    """The newest messages of the other sensors; not for several threads.
+
+    Args:
+        params: Which sources are on, and how far apart stamps may be.
+        depth_rectified: Whether depth images are of the rectified image (their topic says rect).
+    """
+
+    def __init__(self, params: ScaleParams, *, depth_rectified: bool = False) -> None:
+        self._params, self._rectified = params, depth_rectified
+        bridged = params.fixed_frame and not params.fixed_transform.strip()
+        window = params.cloud_window if bridged else params.max_time_offset
+        self._tolerance_ns = {
+            "depth": round(params.sync_tolerance * 1e9),
+            "cloud": round(window * 1e9),
+        }
+        self._kept: dict[str, OrderedDict[int, Any]] = {
+            name: OrderedDict() for name in ("depth", "info", "cloud")
+        }
+
+    def add_depth(self, message: Any) -> None:
+        """Take a depth image (sensor_msgs/Image)."""
+        self._add("depth", message)
+
+    def add_depth_info(self, message: Any) -> None:
+        """Take a camera_info of the depth images."""
+        self._add("info", message)
+
+    def add_cloud(self, message: Any) -> None:
+        """Take a cloud (sensor_msgs/PointCloud2)."""
+        self._add("cloud", message)
+
+    def match(self, stamp_ns: int) -> tuple[Evidence, ...]:
+        """Return what belongs to the image of a stamp; its cloud is taken off the shelf."""
+        found: list[Evidence] = []
+        if self._params.depth_image:
+            at = self._nearest("depth", stamp_ns)
+            if at is not None:
+                depth = self._kept["depth"][at]
+                found.append(DepthEvidence(depth, self._info_of(at), self._rectified))
+        if self._params.point_cloud:
+            at = self._nearest("cloud", stamp_ns)
+            if at is not None:
+                found.append(CloudEvidence(self._kept["cloud"].pop(at)))
+        return tuple(found)
+
+    def is_complete(self, stamp_ns: int) -> bool:
+        """Whether nothing nearer can still come for an image, if each sensor sends in order."""
+        wanted = (("depth", self._params.depth_image), ("cloud", self._params.point_cloud))
+        return all(self._is_settled(name, stamp_ns) for name, on in wanted if on)
+
+    def clear(self) -> None:
+        """Forget all (stamps went back); how the depth camera looks stays."""
+        self._kept["depth"].clear()
+        self._kept["cloud"].clear()
+
+    def _add(self, name: str, message: Any) -> None:
+        kept = self._kept[name]
+        stamp = header_of(message).stamp_ns
+        kept.pop(stamp, None)
+        kept[stamp] = message
+        if len(kept) > KEPT:
+            kept.popitem(last=False)
+
+    def _nearest(self, name: str, stamp_ns: int) -> int | None:
+        tolerance = self._tolerance_ns[name]
+        near = [stamp for stamp in self._kept[name] if abs(stamp - stamp_ns) <= tolerance]
+        return min(near, key=lambda stamp: (abs(stamp - stamp_ns), stamp), default=None)
+
+    def _info_of(self, depth_stamp_ns: int) -> Any:
+        """The camera_info of a depth image: its own, else the latest."""
+        infos = self._kept["info"]
+        return infos.get(depth_stamp_ns, next(reversed(infos.values()), None))
+
+    def _is_settled(self, name: str, stamp_ns: int) -> bool:
+        kept = self._kept[name]
+        if stamp_ns in kept:
+            return True
+        return bool(kept) and max(kept) > stamp_ns
