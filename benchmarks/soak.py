@@ -1,31 +1,91 @@
 """20,000 frames through one node: does its memory, its threads or its descriptors grow?
 
-    python -m benchmarks.soak                 # nano, 20,000 frames
-    python -m benchmarks.soak --frames 4000
+    python -m benchmarks.soak                              # nano, 640x480, 20,000 frames
+    python -m benchmarks.soak --frames 4000 --json out.json
 
-The next image is sent when the cloud of the last one has come. RSS medians of the second tenth and
-of the last tenth of the frames must be within 1 %.
+The next image is sent when the cloud of the last one has come. RSS medians of the second tenth
+(frames 2,001 to 4,000) and of the last tenth of the frames must be within 1 %.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import statistics
-import sys
+import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.node import PROFILE, Camera, command, rss_mb, running
+from tqdm import tqdm
+
+from benchmarks import harness
+from benchmarks.node_process import Camera, node_command, outputs_of, quiet_ros, rss_mb, running
 
 EVERY = 20
+"""Frames between two looks at the memory."""
+LOST_S = 2.0
+"""An image whose cloud has not come after so long is given up."""
 
 
-def counts(pid: int) -> tuple[int, int]:
-    """Threads and descriptors of a process."""
-    threads, descriptors = (list(Path(f"/proc/{pid}/{kind}").iterdir()) for kind in ("task", "fd"))
-    return len(threads), len(descriptors)
+class Growth:
+    """What is seen of a process over its frames."""
+
+    def __init__(self, pid: int, frames: int) -> None:
+        self._pid, self._frames = pid, frames
+        self.memory: list[float] = []
+        self.first: tuple[int, int] | None = None
+        self.last = (0, 0)
+
+    def look(self, done: int) -> None:
+        """Once per frame."""
+        if done % EVERY == 0:
+            self.memory.append(rss_mb(self._pid))
+            self.last = self._threads_and_descriptors()
+        if self.first is None and done >= self._frames // 10:
+            self.first = self.last
+
+    def record(self) -> dict[str, object]:
+        tenth = len(self.memory) // 10
+        early = statistics.median(self.memory[tenth : 2 * tenth])
+        late = statistics.median(self.memory[-tenth:])
+        first = self.first or self.last
+        percent = 100.0 * (late / early - 1.0)
+        return {
+            "rss_early_mb": early,
+            "rss_late_mb": late,
+            "rss_change_percent": percent,
+            "threads": [first[0], self.last[0]],
+            "descriptors": [first[1], self.last[1]],
+            "held": abs(percent) <= 1.0 and self.last[0] <= first[0] and self.last[1] <= first[1],
+            "rss_by_tenth_mb": [
+                statistics.median(self.memory[i * tenth : (i + 1) * tenth]) for i in range(10)
+            ],
+        }
+
+    def _threads_and_descriptors(self) -> tuple[int, int]:
+        folder = Path(f"/proc/{self._pid}")
+        return len(list((folder / "task").iterdir())), len(list((folder / "fd").iterdir()))
+
+
+def soak(camera: Camera, process: subprocess.Popen[bytes], frames: int) -> dict[str, object]:
+    """Send one image after the other until so many clouds have come."""
+    seen, lost, begin = Growth(process.pid, frames), 0, time.monotonic()
+    camera.until_first(process)
+    with tqdm(total=frames, mininterval=10.0, maxinterval=60.0) as progress:
+        while (before := len(camera.ages)) < frames:
+            camera.send()
+            end = time.monotonic() + LOST_S
+            while len(camera.ages) == before and time.monotonic() < end:
+                time.sleep(0.0005)
+            if process.poll() is not None:
+                raise SystemExit("the node has ended; its log is above")
+            lost += len(camera.ages) == before
+            if len(camera.ages) > before:
+                seen.look(len(camera.ages))
+                progress.update(len(camera.ages) - before)
+    took = time.monotonic() - begin
+    return {"frames": frames, "lost": lost, "seconds": took, **seen.record()}
 
 
 def main() -> None:
@@ -34,40 +94,23 @@ def main() -> None:
     )
     parser.add_argument("--frames", type=int, default=20_000)
     parser.add_argument("--threads", type=int, default=2, help="of the network (2)")
+    parser.add_argument("--json", type=Path, help="write the record here")
     options = parser.parse_args()
-    options.model = "nano"
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    os.environ["AMENT_PREFIX_PATH"] = os.environ.get("AMENT_PREFIX_PATH", sys.prefix)
-    os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = PROFILE
-    os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = PROFILE
-    memory: list[float] = []
+    quiet_ros()
+    before = harness.circumstances()
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(command(options, Path(folder))) as process,
+        running(node_command("nano", options.threads, Path(folder))) as process,
     ):
-        camera = Camera("/da_ros", metric=False)
+        camera = Camera(outputs_of("nano"))
         try:
-            first = (0, 0)
-            while len(camera.ages) < options.frames:
-                before, sent = len(camera.ages), time.monotonic()
-                camera.send()
-                while len(camera.ages) == before and time.monotonic() - sent < 2.0:
-                    time.sleep(0.001)
-                if process.poll() is not None:
-                    raise SystemExit("the node has ended; its log is above")
-                if len(camera.ages) % EVERY == 0 and len(camera.ages) > before:
-                    memory.append(rss_mb(process.pid))
-                if len(camera.ages) >= options.frames // 10 and first == (0, 0):
-                    first = counts(process.pid)
-            last = counts(process.pid)
+            found = soak(camera, process, options.frames)
         finally:
             camera.close()
-    tenth = len(memory) // 10
-    early = statistics.median(memory[tenth : 2 * tenth])
-    late = statistics.median(memory[-tenth:])
-    print(f"RSS {early:.1f} MB early, {late:.1f} MB late: {100 * (late / early - 1):+.2f} %")
-    print(f"threads {first[0]} -> {last[0]}, descriptors {first[1]} -> {last[1]}")
-    if abs(late / early - 1) > 0.01 or last[0] > first[0] or last[1] > first[1]:
+    print(json.dumps(found, indent=1))
+    if options.json is not None:
+        options.json.write_text(json.dumps({**found, **before}, indent=1) + "\n")
+    if not found["held"]:
         raise SystemExit("it grows")
 
 

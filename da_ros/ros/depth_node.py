@@ -21,6 +21,7 @@ from da_ros.params import DepthNodeParams, ModelParams
 from da_ros.ros.declare import NodeParameters
 from da_ros.ros.diagnostics import Heartbeat, Status
 from da_ros.ros.frame_statistics import FrameStatistics
+from da_ros.ros.memory import give_back, keep_freed_memory
 from da_ros.ros.notices import Notices
 from da_ros.ros.rate_limit import RateLimit
 
@@ -166,6 +167,7 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             self._session.close()
             self._session = None
         gc.collect()
+        give_back()
 
     # --- What comes from outside ---------------------------------------------------------------
 
@@ -255,6 +257,7 @@ def main(args: list[str] | None = None, load: Load | None = None) -> int:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # also ends a download or a load
+    keep_freed_memory()
     node: DepthNode | None = None
     executor: Any = None
     try:

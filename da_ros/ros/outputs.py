@@ -10,7 +10,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from da_ros.params import OUTPUTS
 from da_ros.pipeline import TOPIC_TYPES, PackedFrame, available_outputs, topics_of
-from da_ros.ros.messages import message_class, message_of
+from da_ros.ros.messages import ReusedMessages, message_class
 from da_ros.ros.qos import mismatches, output_profile
 from da_ros.types import ModelInfo
 
@@ -42,6 +42,7 @@ class Outputs:
         self._profiles: dict[str, QoSProfile] = {}
         self._full_names: dict[str, str] = {}
         self._publishers: dict[str, Any] = {}
+        self._messages = ReusedMessages()
         for topic in TOPIC_TYPES:
             if topic in self._names:
                 self._advertise(topic)
@@ -63,7 +64,8 @@ class Outputs:
         """Send a frame's messages, in the order of :data:`~da_ros.pipeline.TOPIC_TYPES`."""
         for topic, publisher in self._publishers.items():
             if topic in frame.messages:
-                publisher.publish(message_of(frame.messages[topic], TOPIC_TYPES[topic]))
+                fields = frame.messages[topic]
+                publisher.publish(self._messages.filled(topic, fields, TOPIC_TYPES[topic]))
 
     def look(self) -> tuple[dict[str, int], list[str]]:
         """Count the subscribers of each topic, and say which do not hear us, and why."""
