@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -47,6 +48,11 @@ def isolated_environment() -> dict[str, str]:
         variables |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     return variables
 
+
+# A busy machine makes no example wrong, and what one run draws every run draws; to look for new
+# examples: `--hypothesis-profile default`.
+settings.register_profile("da_ros", deadline=None, derandomize=True)
+settings.load_profile("da_ros")
 
 # Before any test module is imported, since torch and DDS read these once.
 os.environ.update(isolated_environment())

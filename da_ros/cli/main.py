@@ -9,7 +9,9 @@ and the other rooms come in when a command runs.
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -32,6 +34,21 @@ PACKAGE_OF_MODULE = {
     "yaml": "pyyaml",
 }
 """How a user gets a module that da_ros needs; a module not named here has its package's name."""
+
+DISK_FAULTS = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.ENAMETOOLONG,
+        errno.EISDIR,
+        errno.ENOTDIR,
+    }
+)
+"""What the user's disk can refuse anywhere: no mistake of da_ros."""
 
 BUG_HINT = (
     "da_ros: this is a bug in da_ros, not a mistake of yours; please report it with the command "
@@ -122,6 +139,9 @@ def _stated_reason(error: Exception) -> str | None:
         return _one_line(str(error))
     if isinstance(error, _UsageFault):
         return _one_line(_usage_line(error))
+    if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        return _one_line(f"{where}{error.strerror}")
     if isinstance(error, ModuleNotFoundError) and error.name:
         top = error.name.split(".")[0]
         if top not in sys.stdlib_module_names and top != "da_ros":

@@ -71,7 +71,12 @@ def register(app: typer.Typer, registry: Registry | None = None) -> None:
         registry: Rows to work on; None takes da_ros's own.
     """
     rows = _rows(registry)
-    models = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
+    models = typer.Typer(help=HELP, invoke_without_command=True, rich_markup_mode=None)
+
+    @models.callback()
+    def explain(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help())
 
     @models.command("list", help="List the models, their licences, and what is on this disk.")
     def list_models() -> None:

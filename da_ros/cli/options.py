@@ -79,5 +79,6 @@ def created(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder for the outputs: {error}") from error
+        reason = error.strerror or error
+        raise InputError(f"{folder}: cannot be made a folder for the outputs: {reason}") from error
     return folder

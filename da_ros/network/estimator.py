@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from da_ros.errors import DeviceError, ShapeError
+from da_ros.errors import DeviceError, ParameterError, ShapeError
 from da_ros.network.device import choose_device, choose_precision, exact_float32
 from da_ros.network.graphs import GraphedNetwork
 from da_ros.network.preprocess import network_size, prepare
@@ -244,11 +244,16 @@ def _find_weights(model: str, params: ModelParams) -> LoadedWeights:
     from da_ros.network.weights import load_weights
 
     named = model or params.model_path
+    stated = get_variant(params.model_variant) if params.model_variant else None
     if named and named not in REGISTRY and (Path(named).exists() or Path(named).suffix):
-        stated = get_variant(params.model_variant) if params.model_variant else None
         return load_weights(Path(named), stated)
     size, family = params.model_size, params.model_family
     variant = get_variant(named) if named else variant_for(size, family)
+    if stated is not None and stated != variant:
+        raise ParameterError(
+            f"model_variant {stated.name} goes with a weights file of your own, but the model is "
+            f"{variant.name}: name the file, or leave model_variant out"
+        )
     find = fetch_weights if params.allow_download else find_weights
     return load_weights(find(variant), variant)
 

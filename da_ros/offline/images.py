@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -148,12 +149,28 @@ def _convert(
         _rgb_of(made),
     )
     writer = _Writer(result, target, made)
-    if made.model.kind is Kind.METRIC_DEPTH:
-        writer.metres()
-    else:
-        writer.relative()
-    writer.clouds(pipeline, most_points)
+    with _all_or_nothing(result):
+        if made.model.kind is Kind.METRIC_DEPTH:
+            writer.metres()
+        else:
+            writer.relative()
+        writer.clouds(pipeline, most_points)
     return result
+
+
+@contextmanager
+def _all_or_nothing(result: PhotoResult) -> Iterator[None]:
+    """Delete what was written of a photo if the disk refuses the rest, and say why."""
+    try:
+        yield
+    except OSError as error:
+        *_, path = result.files.values()
+        for written in result.files.values():
+            with suppress(OSError):
+                written.unlink()
+        # A full disk shows in NumPy as an error without a number.
+        reason = error.strerror or f"{error} (is the disk full?)"
+        raise InputError(f"{path} cannot be written: {reason}") from error
 
 
 @dataclass(frozen=True)
@@ -200,7 +217,7 @@ class _Writer:
         path = self._file(name)
         count = write_ply(path, points, rgb if cloud.color else None, f"da_ros, {unit}")
         thinned = f" (stride {stride})" if stride > 1 else ""
-        self.result.facts["cloud"] = f"{count} points{thinned}, {unit}"
+        self.result.facts["cloud"] = f"{count} point{'s' * (count != 1)}{thinned}, {unit}"
         _keep(
             self.result,
             "cloud, seen from the right" + ("" if metric else " (nominal)"),

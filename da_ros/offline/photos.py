@@ -75,7 +75,10 @@ class CameraChoice:
 
 
 def find_photos(inputs: Sequence[Path]) -> list[Path]:
-    """List the photos that files and folders mean; folders are not searched deeper.
+    """List the photos that files and folders mean.
+
+    Folders are not searched deeper, and their hidden files are passed over: what programs put
+    beside photos (``._x.jpg``) looks like one.
 
     Args:
         inputs: Files, taken as they are, and folders.
@@ -91,7 +94,7 @@ def find_photos(inputs: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             found[path] = None
             continue
-        photos = [p for p in sorted(path.iterdir()) if p.suffix.lower() in SUFFIXES]
+        photos = [p for p in sorted(path.iterdir()) if _is_photo(p)]
         if not photos:
             raise InputError(
                 f"no photo in the folder {path}: expected files such as "
@@ -99,6 +102,10 @@ def find_photos(inputs: Sequence[Path]) -> list[Path]:
             )
         found.update(dict.fromkeys(photos))
     return list(found)
+
+
+def _is_photo(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
 
 
 def output_stems(paths: Sequence[Path]) -> list[str]:

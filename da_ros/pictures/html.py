@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -66,9 +67,9 @@ def write_page(
     """
     parts = [f"<h1>{escape(title)}</h1>", *_paragraphs(intro)]
     parts += [_section(section) for section in sections]
-    path.write_text(
-        _FRAME.format(title=escape(title), style=_STYLE, body="\n".join(parts)), encoding="utf-8"
-    )
+    page = _FRAME.format(title=escape(title), style=_STYLE, body="\n".join(parts))
+    # A file name need not be UTF-8; its stray bytes are shown as question marks.
+    path.write_text(page, encoding="utf-8", errors="replace")
 
 
 def embedded(picture: ByteImage, lossless: bool = False, width: int = 1240) -> str:
@@ -106,7 +107,7 @@ def _section(section: Section) -> str:
         parts.append(f"<table>{''.join(rows)}</table>")
     if section.files:
         links = (
-            f'<a href="{escape(quote(target))}">{escape(name)}</a>'
+            f'<a href="{escape(quote(os.fsencode(target)))}">{escape(name)}</a>'
             for name, target in section.files.items()
         )
         parts.append(f'<p class="files">{" ".join(links)}</p>')

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import resource
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import pytest
@@ -73,12 +77,17 @@ class TestImage:
         assert depth[rows, columns] == pytest.approx(points[:, 2])
 
     def test_large_clouds_are_thinned(
-        self, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+        self,
+        tmp_path: Path,
+        words: list[str],
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        path = photo(tmp_path / "a.png", 1600, 1200)
+        monkeypatch.setattr("da_ros.cli.image.IMAGE_POINTS", 2000)
+        path = photo(tmp_path / "a.png", 96, 64)
         assert main(["image", str(path), *words]) == 0
         assert "(stride 2)" in capsys.readouterr().out
-        assert len(ply_points(tmp_path / "out" / "a_nominal_points.ply")) <= 800 * 600
+        assert len(ply_points(tmp_path / "out" / "a_nominal_points.ply")) <= 48 * 32
 
     def test_names_that_clash_are_kept_apart(self, tmp_path: Path, words: list[str]) -> None:
         paths = [photo(tmp_path / d / "x.png", seed=i) for i, d in enumerate("ab")]
@@ -143,6 +152,79 @@ class TestImage:
         assert "1 of 1 photos" in done.stdout
 
 
+class TestDisk:
+    def test_a_file_that_cannot_be_written_fails_its_photo_alone(
+        self, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        paths = [photo(tmp_path / f"{stem}.png") for stem in "ab"]
+        (tmp_path / "out" / "a_nominal_points.ply").mkdir(parents=True)
+        assert main(["image", *map(str, paths), *words]) == 3
+        error = capsys.readouterr().err
+        assert "a_nominal_points.ply cannot be written: Is a directory" in error
+        # Nothing half-done stays of the one, and the other is whole.
+        made = {path.name for path in (tmp_path / "out").iterdir()}
+        assert made == {"a_nominal_points.ply", "index.html", *(f"b_{s}" for s in SUFFIXES)}
+
+    def test_a_name_too_long_for_what_is_put_behind_it(
+        self, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["image", str(photo(tmp_path / f"{'x' * 245}.png")), *words]) == 2
+        error = capsys.readouterr().err
+        assert "_inverse_depth.npy cannot be written: File name too long" in error
+
+    def test_a_full_disk(self, tmp_path: Path, words: list[str]) -> None:
+        path = photo(tmp_path / "a.png", 640, 480)
+        done = subprocess.run(
+            [sys.executable, "-m", "da_ros", "image", str(path), *words],
+            capture_output=True,
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)),
+        )
+        assert done.returncode == 2
+        assert "a_inverse_depth.npy cannot be written: " in done.stderr
+        assert "Traceback" not in done.stderr
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["index.html"]
+
+    def test_the_page_cannot_be_written(
+        self, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "out" / "index.html").mkdir(parents=True)
+        assert main(["image", str(photo(tmp_path / "a.png")), *words]) == 2
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert line.endswith("out/index.html: Is a directory")
+
+
+class TestOddPhotos:
+    @pytest.mark.parametrize(("width", "height"), [(1, 1), (3, 2), (41, 7), (7, 41), (641, 479)])
+    def test_sizes(self, tmp_path: Path, words: list[str], width: int, height: int) -> None:
+        pixels = np.random.default_rng(3).integers(0, 255, (height, width, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "a.png")
+        assert main(["image", str(tmp_path / "a.png"), *words]) == 0
+        depth = np.load(tmp_path / "out" / "a_nominal_depth.npy")
+        assert depth.shape == (height, width)
+        assert np.isfinite(depth).all()
+        points = ply_points(tmp_path / "out" / "a_nominal_points.ply")
+        assert 0 < len(points) <= width * height  # less those that hang on edges
+
+    def test_too_long(
+        self, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["image", str(photo(tmp_path / "a.png", 340, 20)), *words]) == 2
+        assert "a.png: failed: image of 340x20 px: expected" in capsys.readouterr().err
+
+    def test_names(self, tmp_path: Path, words: list[str]) -> None:
+        stems = ["größe 深度", "a & <b>", 'it\'s "so"', "-dash", "100%"]
+        stems.append(os.fsdecode(b"not\xffutf8"))
+        for stem in stems:
+            photo(tmp_path / "in" / f"{stem}.png")
+        assert main(["image", str(tmp_path / "in"), *words]) == 0
+        page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+        linked = {unquote_to_bytes(unescape(link)) for link in re.findall('href="([^"]+)"', page)}
+        made = {os.fsencode(path.name) for path in (tmp_path / "out").iterdir()}
+        assert linked == made - {b"index.html"}
+        assert len(linked) == len(stems) * len(SUFFIXES)
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("extra", "message"),
@@ -152,6 +234,7 @@ class TestRefusals:
             (["--camera", "no.yaml"], "no.yaml: cannot be read"),
             (["--precision", "fp8"], "precision"),
             (["--device", "tpu"], "device"),
+            (["--variant", "v2-smal"], "no model is called 'v2-smal'"),
         ],
     )
     def test_options(

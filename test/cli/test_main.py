@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -135,7 +136,31 @@ class TestErrors:
             cli.main(["go"])
         assert "this is a bug" in capsys.readouterr().err
 
-    @pytest.mark.parametrize("bug", [KeyError("x"), EOFError("cut"), RuntimeError("x")])
+    @pytest.mark.parametrize(
+        ("fault", "said"),
+        [
+            (PermissionError(errno.EACCES, "Permission denied", "a"), "a: Permission denied"),
+            (OSError(errno.EROFS, "Read-only file system", b"c"), "c: Read-only file system"),
+            (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        ],
+    )
+    def test_what_the_disk_refuses_is_one_line_and_2(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        fault: OSError,
+        said: str,
+    ) -> None:
+        def go() -> None:
+            raise fault
+
+        with_command(monkeypatch, go)
+        assert cli.main(["go"]) == 2
+        assert capsys.readouterr().err == f"da_ros: error: {said}\n"
+
+    @pytest.mark.parametrize(
+        "bug", [KeyError("x"), EOFError("cut"), RuntimeError("x"), FileNotFoundError(2, "no", "x")]
+    )
     def test_bug_goes_through_after_a_hint(
         self,
         monkeypatch: pytest.MonkeyPatch,
@@ -166,7 +191,9 @@ class TestExitCodes:
     def test_interrupt_is_130(self, tmp_path: Path) -> None:
         """A real SIGINT to a real process in the middle of a command."""
         script = (
-            "import sys, time, typer, pathlib\n"
+            "import signal, sys, time, typer, pathlib\n"
+            # A suite in the background of a shell hands down an ignored SIGINT.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "import da_ros.cli.main as cli\n"
             "app = typer.Typer()\n"
             "app.callback(invoke_without_command=True)(cli._top_level)\n"

@@ -47,6 +47,14 @@ def run(*words: str) -> str:
     return done.stdout
 
 
+class TestAlone:
+    def test_explains_itself(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["models"]) == 0
+        shown = capsys.readouterr()
+        assert "da_ros models fetch v2-base --accept-license" in shown.out
+        assert shown.err == ""
+
+
 class TestList:
     def test_a_line_per_model(self, folder: Path) -> None:
         lines = run("list").splitlines()

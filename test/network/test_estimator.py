@@ -251,6 +251,17 @@ class TestLoad:
         with pytest.raises(ParameterError, match="no model is called 'v2-smal'; there are nano"):
             DepthEstimator.load("v2-smal", self.params())
 
+    @pytest.mark.parametrize(
+        ("stated", "message"),
+        [
+            ("v2-smal", "no model is called 'v2-smal'"),
+            ("v1-small", "model_variant v1-small goes with .* but the model is v2-small"),
+        ],
+    )
+    def test_a_variant_is_not_ignored_beside_a_name(self, stated, message):
+        with pytest.raises(ParameterError, match=message):
+            DepthEstimator.load("v2-small", self.params(model_variant=stated))
+
     def test_a_name_whose_weights_are_not_here(self, tmp_path, monkeypatch):
         monkeypatch.setenv("DA_ROS_WEIGHTS", str(tmp_path))
         monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ CPU = torch.device("cpu")
 VARIANT = get_variant("v2-small")
 
 
+@cache
 def loaded(precision: torch.dtype, input_size: int) -> DepthEstimator:
     network = build_network(VARIANT)
     state = scaled_state(VARIANT)
@@ -52,7 +55,8 @@ class TestBfloat16:
         assert float(errors.median()) < 0.01
         assert float(errors.quantile(0.99)) < 0.03
 
-    @pytest.mark.parametrize("input_size", [0, 252])
+    # At the model's own size this takes a minute where the processor has no bfloat16.
+    @pytest.mark.parametrize("input_size", [pytest.param(0, marks=pytest.mark.slow), 252])
     def test_a_smooth_ramp_has_no_terraces(self, input_size):
         values = loaded(torch.bfloat16, input_size).estimate(smooth_ramp()[None]).values
         inverse = F.interpolate(values[None], size=(480, 640), mode="bilinear")

@@ -158,6 +158,13 @@ class TestFindPhotos:
             tmp_path / "b.JPG",
         ]
 
+    def test_what_only_looks_like_a_photo_is_passed_over(self, tmp_path: Path) -> None:
+        (tmp_path / "folder.png").mkdir()
+        for name in ("._a.jpg", ".hidden.png", "a.jpg"):
+            (tmp_path / name).touch()
+        assert find_photos([tmp_path]) == [tmp_path / "a.jpg"]
+        assert find_photos([tmp_path / ".hidden.png"]) == [tmp_path / ".hidden.png"]
+
     def test_empty_folder(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no photo in the folder"):
             find_photos([tmp_path])
