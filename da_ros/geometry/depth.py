@@ -68,12 +68,12 @@ def inverse_depth_to_depth(
             f"scale: expected a finite scale > 0 and a finite shift, got {scale} and {shift}"
         )
 
-    def convert(values: Tensor) -> Tensor:
-        inverse = _affine(values, scale, shift)
+    def convert(values: Tensor, out: Tensor) -> None:
+        _affine(values, scale, shift, out)
         # threshold keeps NaN, and 1/0 is +Inf: one pass each, not a mask and a masked write.
-        functional.threshold(inverse, 1.0 / depth_range.far, 0.0, inplace=True)
-        depth = _strike_out_near(inverse.reciprocal_(), depth_range.near)
-        return _strike_out_non_finite(depth, values)
+        functional.threshold(out, 1.0 / depth_range.far, 0.0, inplace=True)
+        _strike_out_near(out.reciprocal_(), depth_range.near)
+        _strike_out_non_finite(out, values)
 
     return _piecewise(convert, inverse_depth)
 
@@ -96,11 +96,12 @@ def metric_to_depth(values: Tensor, depth_scale: DepthScale, depth_range: DepthR
     if not 0.0 < factor < math.inf:
         raise ParameterError(f"scale: expected a finite factor > 0, got {factor}")
 
-    def convert(z_net: Tensor) -> Tensor:
+    def convert(z_net: Tensor, out: Tensor) -> None:
         # Negated, z >= far is -z <= -far, which threshold strikes out to -Inf in one pass.
-        negated = functional.threshold(z_net * -factor, -depth_range.far, -math.inf, inplace=True)
-        depth = _strike_out_near(negated.neg_(), depth_range.near)
-        return _strike_out_non_finite(depth, z_net)
+        torch.mul(z_net, -factor, out=out)
+        functional.threshold(out, -depth_range.far, -math.inf, inplace=True)
+        _strike_out_near(out.neg_(), depth_range.near)
+        _strike_out_non_finite(out, z_net)
 
     return _piecewise(convert, values)
 
@@ -127,11 +128,12 @@ def nominal_depth(inverse_depth: Tensor, reference: float, depth_range: DepthRan
         raise ParameterError(f"nominal_d_ref: expected a finite number > 0, got {reference}")
     nearest, farthest = 1.0 / depth_range.near, 1.0 / depth_range.far
 
-    def convert(values: Tensor) -> Tensor:
-        share = (values * (1.0 / reference)).clamp_(0.0, 1.0)
-        depth = _affine(share, nearest - farthest, farthest).reciprocal_()
+    def convert(values: Tensor, out: Tensor) -> None:
+        torch.mul(values, 1.0 / reference, out=out).clamp_(0.0, 1.0)
+        _affine(out, nearest - farthest, farthest, out)
         # Rounding in 1/(1/far) must not step over the limits.
-        return _strike_out_non_finite(depth.clamp_(depth_range.near, depth_range.far), values)
+        out.reciprocal_().clamp_(depth_range.near, depth_range.far)
+        _strike_out_non_finite(out, values)
 
     return _piecewise(convert, inverse_depth)
 
@@ -148,43 +150,53 @@ def depth_to_millimetres(depth: Tensor) -> Tensor:
     """
     limit = float(np.float32(_LARGEST_MILLIMETRES / 1000))
 
-    def convert(metres: Tensor) -> Tensor:
+    def convert(metres: Tensor, out: Tensor) -> None:
         inside = (metres > 0) & (metres <= limit)
         # In float64 the product is exact, so that the nearest millimetre is the nearest one.
         millimetres = torch.where(inside, metres, 0.0).double().mul_(1000.0).round_()
-        return millimetres.to(torch.int32).to(torch.uint16)
+        out.copy_(millimetres.to(torch.int32))
 
     return _piecewise(convert, depth, torch.uint16)
 
 
 def _piecewise(
-    convert: Callable[[Tensor], Tensor], values: Tensor, dtype: torch.dtype = torch.float32
+    convert: Callable[[Tensor, Tensor], object],
+    values: Tensor,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Apply an elementwise conversion: on a GPU at once, on a CPU in pieces, in this thread."""
+    """Apply an elementwise conversion: on a GPU at once, on a CPU in pieces, in this thread.
+
+    Args:
+        convert: Writes what it makes of its first argument into its second.
+        values: Any shape, kept.
+        dtype: Of the result.
+    """
+    out = torch.empty(values.shape, dtype=dtype, device=values.device)
     if values.device.type != "cpu":
-        return convert(values)
-    out = torch.empty(values.shape, dtype=dtype)
+        convert(values, out)
+        return out
     sources = torch.split(values.reshape(-1), _UNSPLIT)
     for source, target in zip(sources, torch.split(out.view(-1), _UNSPLIT), strict=True):
-        target.copy_(convert(source))
+        convert(source, target)
     return out
 
 
-def _affine(values: Tensor, scale: float, shift: float) -> Tensor:
-    """Return scale * values + shift in one pass, a new tensor."""
-    # The shift stays a CPU scalar: a GPU takes it as an argument, without a transfer.
-    return torch.add(torch.tensor(shift, dtype=torch.float32), values, alpha=scale)
+def _affine(values: Tensor, scale: float, shift: float, out: Tensor) -> None:
+    """Write scale * values + shift to out in one pass."""
+    # The shift is filled in on the device: nothing is uploaded, nothing waits.
+    offset = torch.full((), shift, dtype=torch.float32, device=values.device)
+    torch.add(offset, values, alpha=scale, out=out)
 
 
-def _strike_out_near(depth: Tensor, near: float) -> Tensor:
+def _strike_out_near(depth: Tensor, near: float) -> None:
     """Set depth < near to -Inf in place; NaN stays."""
     below = np.nextafter(np.float32(near), np.float32(0))  # threshold strikes <=, not <.
-    return functional.threshold(depth, float(below), -math.inf, inplace=True)
+    functional.threshold(depth, float(below), -math.inf, inplace=True)
 
 
-def _strike_out_non_finite(depth: Tensor, source: Tensor) -> Tensor:
+def _strike_out_non_finite(depth: Tensor, source: Tensor) -> None:
     """Set depth to NaN in place where its source is NaN or Inf: both times 0 are NaN."""
-    return depth.add_(source, alpha=0)
+    depth.add_(source, alpha=0)
 
 
 def _resize_cv2(values: Tensor, height: int, width: int) -> Tensor:
