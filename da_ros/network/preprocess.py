@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -115,18 +115,12 @@ def prepare(
 def prepare_with_cv2(
     images: Sequence[NDArray[np.uint8]], size: tuple[int, int], rule: ResizeRule, *, bgr: bool
 ) -> Tensor:
-    """The body for CPUs: plane by plane, so that no pass over the result only reorders it."""
+    """The body for CPUs: into planes, so that no pass over the result only reorders it."""
     batch = np.empty((len(images), 3, *size), np.float32)
     order = (2, 1, 0) if bgr else (0, 1, 2)
-    resize = _cubic_with_cv2 if rule.interpolation == "bicubic" else _area_with_cv2
+    fill = _fill_cubic if rule.interpolation == "bicubic" else _fill_area
     for image, planes in zip(images, batch, strict=True):
-        channels = cv2.split(image)
-        plane = np.empty(image.shape[:2], np.float32)
-        for channel, source in enumerate(order):
-            one, gain, offset = channels[source], GAIN[channel], OFFSET[channel]
-            # gain * byte + offset as float32 in one pass; the second picture counts nothing.
-            cv2.addWeighted(one, gain, one, 0.0, offset, dst=plane, dtype=cv2.CV_32F)
-            resize(plane, planes[channel])
+        fill(image, planes, order)
     return torch.from_numpy(batch)
 
 
@@ -144,22 +138,42 @@ def prepare_with_torch(
     return torch.cat(made) if len(made) > 1 else made[0]
 
 
-def _cubic_with_cv2(plane: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    cv2.resize(plane, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_CUBIC)
+def _fill_cubic(
+    image: NDArray[np.uint8], planes: NDArray[np.float32], order: tuple[int, ...]
+) -> None:
+    """Normalise, then resize: models with this rule mostly enlarge what a camera gives."""
+    channels, plane = cv2.split(image), np.empty(image.shape[:2], np.float32)
+    for channel, source in enumerate(order):
+        _normalise(channels[source], channel, plane)
+        shape = planes.shape[2], planes.shape[1]
+        cv2.resize(plane, shape, dst=planes[channel], interpolation=cv2.INTER_CUBIC)
 
 
-def _area_with_cv2(plane: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+def _fill_area(
+    image: NDArray[np.uint8], planes: NDArray[np.float32], order: tuple[int, ...]
+) -> None:
+    """Shrink all channels at once, then normalise what is left."""
+    small = _area_with_cv2(image.astype(np.float32), planes.shape[1], planes.shape[2])
+    channels = cv2.split(small)
+    for channel, source in enumerate(order):
+        _normalise(channels[source], channel, planes[channel])
+
+
+def _normalise(values: NDArray[Any], channel: int, out: NDArray[np.float32]) -> None:
+    """Multiply by the gain and add the offset in one pass; the second picture counts nothing."""
+    gain, offset = GAIN[channel], OFFSET[channel]
+    cv2.addWeighted(values, gain, values, 0.0, offset, dst=out, dtype=cv2.CV_32F)
+
+
+def _area_with_cv2(image: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
     """Box average along a side that shrinks, bilinear along one that grows."""
-    (height, width), (rows, columns) = plane.shape, out.shape
+    height, width = image.shape[:2]
     shrunk = (min(columns, width), min(rows, height))
-    if shrunk == (columns, rows):
-        cv2.resize(plane, shrunk, dst=out, interpolation=cv2.INTER_AREA)
-        return
-    smaller = plane
     if shrunk != (width, height):
-        smaller = np.empty((shrunk[1], shrunk[0]), np.float32)
-        cv2.resize(plane, shrunk, dst=smaller, interpolation=cv2.INTER_AREA)
-    cv2.resize(smaller, (columns, rows), dst=out, interpolation=cv2.INTER_LINEAR)
+        image = cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA)
+    if shrunk != (columns, rows):
+        image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return image
 
 
 def _cubic_with_torch(planes: Tensor, size: tuple[int, int]) -> Tensor:
