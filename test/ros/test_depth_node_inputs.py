@@ -11,6 +11,7 @@ from robot import (
     BEST_EFFORT,
     HEIGHT,
     LATCHED,
+    RELIABLE,
     WIDTH,
     NodeProcess,
     Robot,
@@ -230,6 +231,27 @@ class TestQos:
         line = next(x for x in made.output.splitlines() if "image: 1 publisher" in x)
         assert "best effort" in line
         made.end()
+
+    def test_overrides_of_an_output_win_too(
+        self, robot: Robot, start_node: Callable[..., NodeProcess]
+    ) -> None:
+        def offered(topic: str) -> list[tuple[Any, Any]]:
+            found = robot.node.get_publishers_info_by_topic(topic)
+            return [(f.qos_profile.reliability, f.qos_profile.durability) for f in found]
+
+        topic = "/loud/da_ros/depth/image"
+        policy = f"qos_overrides.{topic}.publisher.reliability:=best_effort"
+        made = start_node("-r", "__ns:=/loud", "-p", policy)
+        robot.until(lambda: offered(topic), "the output")
+        assert offered(topic) == [(BEST_EFFORT.reliability, BEST_EFFORT.durability)]
+        other = "/loud/da_ros/depth/image_raw"
+        assert offered(other) == [(RELIABLE.reliability, RELIABLE.durability)]
+        made.end()
+
+    def test_camera_info_is_kept_ten_deep(self, robot: Robot, node: NodeProcess) -> None:
+        robot.publisher(CameraInfo, "/front/camera_info")
+        words = "/front/camera_info: 1 publisher(s), subscribed reliable, volatile, keep last 10"
+        robot.until(lambda: words in node.output, "the choice in the log")
 
     def test_a_topic_of_another_type_is_named(self, robot: Robot) -> None:
         robot.publisher(PointCloud2, "/front/image")

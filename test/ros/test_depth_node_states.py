@@ -149,6 +149,24 @@ class TestLifecycle:
         assert robot.state() == "unconfigured"
 
 
+class TestShutdown:
+    @pytest.mark.parametrize("before", ["unconfigured", "inactive", "active"])
+    def test_it_ends_in_finalized_and_says_so(
+        self, robot: Robot, start_node: Start, before: str
+    ) -> None:
+        node = start_node("-p", "autostart:=false")
+        robot.until_state("unconfigured")
+        steps = {"unconfigured": 0, "inactive": 1, "active": 2}[before]
+        for transition in ("configure", "activate")[:steps]:
+            assert robot.transition(transition)
+        assert robot.transition(f"shut down while {before}")
+        assert robot.state() == "finalized"
+        robot.until(lambda: (publishers(robot), subscribers(robot)) == (0, 0), "no topics")
+        robot.until(lambda: robot.value("node", "lifecycle state") == "finalized", "a beat")
+        assert node.end() == 0
+        assert "Traceback" not in node.output
+
+
 class TestStart:
     def test_a_wrong_parameter_file_value_is_named_and_can_be_mended(
         self, robot: Robot, start_node: Start

@@ -37,7 +37,15 @@ LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
-TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
+TRANSITIONS = {
+    "configure": 1,
+    "cleanup": 2,
+    "activate": 3,
+    "deactivate": 4,
+    "shut down while unconfigured": 5,
+    "shut down while inactive": 6,
+    "shut down while active": 7,
+}
 HEIGHT, WIDTH = 48, 64
 
 
