@@ -26,7 +26,8 @@ transformers = pytest.importorskip("transformers")
 from benchmarks.network import transformers_config  # noqa: E402  (after the skip)
 
 TOLERANCE = 1e-4
-ODD = (70, 98)
+ODD, MIDDLE = (70, 98), (154, 210)
+SMALL = ("v2-small", "metric-indoor-small", "v1-small")
 CPU = torch.device("cpu")
 
 SWIGLU = replace(
@@ -51,9 +52,9 @@ class Reference:
         ).eval()
         self.network.save_pretrained(folder)
         self.file = folder / "model.safetensors"
-        self.outputs = cache(self._outputs)
+        self.outputs = cache(self.measured)
 
-    def _outputs(self, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    def measured(self, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Output before and after the last activation, (h, w) each."""
         seen = []
         hook = self.network.head.conv3.register_forward_hook(
@@ -99,9 +100,18 @@ def reference(tmp_path_factory):
 
 
 class TestScaledWeights:
-    @pytest.mark.parametrize("name", ["v2-small", "metric-indoor-small", "v1-small"])
-    def test_every_block_and_the_output_do_something(self, reference, name):
-        made = reference(get_variant(name))
+    @pytest.mark.parametrize(
+        ("variant", "size"),
+        [
+            *((get_variant(name), ODD) for name in SMALL),
+            (get_variant("v2-base"), MIDDLE),
+            pytest.param(get_variant("v2-large"), MIDDLE, marks=pytest.mark.slow),
+            (SWIGLU, MIDDLE),
+        ],
+        ids=lambda value: getattr(value, "name", None),
+    )
+    def test_every_block_and_the_output_do_something(self, reference, variant, size):
+        made = reference(variant)
         changes = []
 
         def note(module, given, returned):
@@ -110,19 +120,18 @@ class TestScaledWeights:
 
         layers = made.network.backbone.encoder.layer
         hooks = [layer.register_forward_hook(note) for layer in layers]
-        with torch.inference_mode():
-            made.network(picture(*ODD))
+        raw, _ = made.measured(size)
         for hook in hooks:
             hook.remove()
-        assert len(changes) == 12
+        assert len(changes) == variant.architecture.encoder.depth
         assert min(changes) > 0.1
         assert max(changes) < 0.5
-        assert 0.7 < float(made.outputs(ODD)[0].std()) < 1.4
+        assert 0.7 < float(raw.std()) < 1.4
 
 
 class TestParity:
     @pytest.mark.parametrize("size", [(518, 686), (518, 924), ODD])
-    @pytest.mark.parametrize("name", ["v2-small", "metric-indoor-small", "v1-small"])
+    @pytest.mark.parametrize("name", SMALL)
     def test_small(self, reference, name, size):
         made = reference(get_variant(name))
         network = made.ours()
@@ -134,16 +143,16 @@ class TestParity:
 
     def test_base(self, reference):
         made = reference(get_variant("v2-base"))
-        assert made.difference(made.ours(), (154, 210)) <= TOLERANCE
+        assert made.difference(made.ours(), MIDDLE) <= TOLERANCE
 
     @pytest.mark.slow
     def test_large(self, reference):
         made = reference(get_variant("v2-large"))
-        assert made.difference(made.ours(), (154, 210)) <= TOLERANCE
+        assert made.difference(made.ours(), MIDDLE) <= TOLERANCE
 
     def test_swiglu(self, reference):
         made = reference(SWIGLU)
-        assert made.difference(made.ours(), (154, 210)) <= TOLERANCE
+        assert made.difference(made.ours(), MIDDLE) <= TOLERANCE
 
     def test_batch_of_two(self, reference):
         made = reference(get_variant("v2-small"))
@@ -184,26 +193,41 @@ def _approximate_gelu(network: DepthAnything) -> None:
         block.mlp.act = torch.nn.GELU(approximate="tanh")
 
 
+MISTAKES = {
+    "the other version's taps": lambda made: made.ours(taps=OTHER_TAPS[made.variant.family]),
+    "the official positional rule": lambda made: made.ours(position_rule="official"),
+    "epsilon of 1e-5": lambda made: spoilt(made, _wrong_epsilon),
+    "query and key swapped": lambda made: spoilt(made, _swapped_query_and_key),
+    "a dropped LayerScale": lambda made: spoilt(made, _dropped_layer_scale),
+    "GELU by tanh": lambda made: spoilt(made, _approximate_gelu),
+}
+OTHER_TAPS = {"v1": (2, 5, 8, 11), "v2": (8, 9, 10, 11), "metric-indoor": (8, 9, 10, 11)}
+
+
+@torch.no_grad()
+def spoilt(made: Reference, spoil) -> DepthAnything:
+    network = made.ours()
+    spoil(network)
+    return network
+
+
 class TestParityCanFail:
     """What the tolerance is worth: each of these is a network that looks right and is not."""
 
-    def test_the_official_positional_rule(self, reference):
-        made = reference(get_variant("v2-small"))
-        assert made.difference(made.ours(position_rule="official"), ODD) > 10 * TOLERANCE
-
-    @pytest.mark.parametrize(
-        ("name", "taps"), [("v2-small", (8, 9, 10, 11)), ("v1-small", (2, 5, 8, 11))]
-    )
-    def test_the_other_versions_taps(self, reference, name, taps):
+    @pytest.mark.parametrize("mistake", MISTAKES)
+    @pytest.mark.parametrize("name", SMALL)
+    def test_small(self, reference, name, mistake):
         made = reference(get_variant(name))
-        assert made.difference(made.ours(taps=taps), ODD) > 10 * TOLERANCE
+        assert made.difference(MISTAKES[mistake](made), ODD) > 3 * TOLERANCE
 
-    @pytest.mark.parametrize(
-        "spoil", [_wrong_epsilon, _swapped_query_and_key, _dropped_layer_scale, _approximate_gelu]
-    )
-    def test_a_small_mistake(self, reference, spoil):
+    @pytest.mark.slow
+    @pytest.mark.parametrize("mistake", MISTAKES)
+    @pytest.mark.parametrize("size", [(518, 686), (518, 924)])
+    def test_at_full_size(self, reference, size, mistake):
         made = reference(get_variant("v2-small"))
-        network = made.ours()
-        with torch.no_grad():
-            spoil(network)
-        assert made.difference(network, ODD) > 3 * TOLERANCE
+        assert made.difference(MISTAKES[mistake](made), size) > 3 * TOLERANCE
+
+    @pytest.mark.parametrize("mistake", list(MISTAKES)[1:-1])
+    def test_swiglu(self, reference, mistake):
+        made = reference(SWIGLU)
+        assert made.difference(MISTAKES[mistake](made), MIDDLE) > 3 * TOLERANCE

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 BLOCK = 1 << 16
 
@@ -30,7 +32,7 @@ class FakeHub:
         self.files = files
         self.requests: list[tuple[str, str, str | None]] = []
         self.reset()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self._server.daemon_threads = True
         self._closing = threading.Event()
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -69,79 +71,84 @@ class FakeHub:
         self._server.server_close()
 
 
-def _handler_for(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    """Answers one connection in the name of a hub."""
 
-        def log_message(self, *arguments: object) -> None:
-            pass
+    protocol_version = "HTTP/1.1"
 
-        def do_HEAD(self) -> None:
-            self._answer(with_body=False)
+    def __init__(self, hub: FakeHub, *arguments: Any) -> None:
+        self.hub = hub  # before the base class, whose __init__ answers the requests
+        super().__init__(*arguments)
 
-        def do_GET(self) -> None:
-            self._answer(with_body=True)
+    def log_message(self, *arguments: object) -> None:
+        pass
 
-        def _answer(self, with_body: bool) -> None:
-            hub.requests.append((self.command, self.path, self.headers.get("Range")))
-            path = self.path.removeprefix("/cdn")
-            if hub.status is not None or path not in hub.files:
-                self._refuse(hub.status or 404)
-            elif hub.redirect and path == self.path:
-                self._redirect(f"/cdn{path}")
-            else:
-                self._send(hub.change(hub.files[path]), with_body)
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
 
-        def _refuse(self, status: int) -> None:
-            self.send_response(status)
-            if status == 404:
-                self.send_header("X-Error-Code", "EntryNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
 
-        def _redirect(self, target: str) -> None:
-            self.send_response(302)
-            self.send_header("Location", target)
-            self.send_header("X-Repo-Commit", "0" * 40)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def _answer(self, with_body: bool) -> None:
+        hub = self.hub
+        hub.requests.append((self.command, self.path, self.headers.get("Range")))
+        path = self.path.removeprefix("/cdn")
+        if hub.status is not None or path not in hub.files:
+            self._refuse(hub.status or 404)
+        elif hub.redirect and path == self.path:
+            self._redirect(f"/cdn{path}")
+        else:
+            self._send(hub.change(hub.files[path]), with_body)
 
-        def _send(self, content: bytes, with_body: bool) -> None:
-            start = self._start(len(content))
-            if start is None:
-                return
-            self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(content) - start))
-            if start:
-                last = len(content) - 1
-                self.send_header("Content-Range", f"bytes {start}-{last}/{len(content)}")
-            self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-            self.send_header("X-Repo-Commit", "0" * 40)
-            self.end_headers()
-            if with_body:
-                stall = None if hub.stall_at is None else max(0, hub.stall_at - start)
-                self._body(content[start:], stall)
+    def _refuse(self, status: int) -> None:
+        self.send_response(status)
+        if status == 404:
+            self.send_header("X-Error-Code", "EntryNotFound")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
-        def _start(self, length: int) -> int | None:
-            wanted = self.headers.get("Range")
-            if not wanted or not hub.honour_range:
-                return 0
-            start = int(wanted.removeprefix("bytes=").split("-")[0])
-            if start < length:
-                return start
-            self._refuse(416)
-            return None
+    def _redirect(self, target: str) -> None:
+        self.send_response(302)
+        self.send_header("Location", target)
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
-        def _body(self, content: bytes, stall: int | None) -> None:
-            cut = hub.next_cut()
-            end = min(x for x in (cut, stall, len(content)) if x is not None)
-            for at in range(0, end, BLOCK):
-                self.wfile.write(content[at : min(at + BLOCK, end)])
-            self.wfile.flush()
-            if stall is not None and end == stall:
-                hub.wait_for_end()
-            if end < len(content):
-                self.close_connection = True
-                self.connection.close()
+    def _send(self, content: bytes, with_body: bool) -> None:
+        start = self._start(len(content))
+        if start is None:
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        if start:
+            last = len(content) - 1
+            self.send_header("Content-Range", f"bytes {start}-{last}/{len(content)}")
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.end_headers()
+        if with_body:
+            stall = None if self.hub.stall_at is None else max(0, self.hub.stall_at - start)
+            self._body(content[start:], stall)
 
-    return Handler
+    def _start(self, length: int) -> int | None:
+        """Where the answer begins; None if it was refused."""
+        wanted = self.headers.get("Range")
+        if not wanted or not self.hub.honour_range:
+            return 0
+        start = int(wanted.removeprefix("bytes=").split("-")[0])
+        if start < length:
+            return start
+        self._refuse(416)
+        return None
+
+    def _body(self, content: bytes, stall: int | None) -> None:
+        cut = self.hub.next_cut()
+        end = min(x for x in (cut, stall, len(content)) if x is not None)
+        for at in range(0, end, BLOCK):
+            self.wfile.write(content[at : min(at + BLOCK, end)])
+        self.wfile.flush()
+        if stall is not None and end == stall:
+            self.hub.wait_for_end()
+        if end < len(content):
+            self.close_connection = True
+            self.connection.close()
