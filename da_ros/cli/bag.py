@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -12,24 +13,30 @@ from da_ros.params import (
     BAG_BATCH,
     BAG_NAMESPACE,
     BAG_OUTPUTS,
+    BAG_SPLIT,
     OUTPUTS,
     CloudParams,
     PipelineParams,
 )
 
 if TYPE_CHECKING:
-    from da_ros.offline.bag import BagJob
-    from da_ros.offline.bag_report import BagReport
+    from collections.abc import Callable
 
-HELP = """Add depth to a ROS 2 bag: every image once, everything else copied bit for bit.
+    from da_ros.offline.bag import BagJob
+    from da_ros.offline.bag_conversion import Progress
+    from da_ros.offline.bag_report import BagReport
+    from da_ros.pipeline import DepthPipeline
+
+HELP = """Add depth to recordings: every image once, everything else copied bit for bit.
 
 \b
   da_ros bag recording -o with_depth
   da_ros bag recording -o with_depth --model metric-indoor-small
-  da_ros bag walk.mcap -o out --image /front/image_raw/compressed
-  da_ros bag two_cameras -o out --image /left/image_raw --image /right/image_raw
-  da_ros bag recording -o small --outputs depth,info --storage sqlite3
-  da_ros bag recording -o thin --outputs depth,points --stride 4 --max-range 8
+  da_ros bag walk_0.mcap walk_1.mcap -o out --image '/front/*/compressed'
+  da_ros bag ros1.bag -o out --image /left/image_raw --image /right/image_raw
+  da_ros bag recording -o small --outputs depth,info --passthrough '/tf*' --compression zstd
+  da_ros bag recording -o thin --every 3 --start 10 --end 60 --stride 4 --max-range 8
+  da_ros bag recording -o with_depth --resume         after it was interrupted
 
 A metric model adds /da_ros/depth/image, /da_ros/depth/camera_info and /da_ros/points (metres). A
 relative one has no metres: it adds /da_ros/inverse_depth/image and, for viewing only,
@@ -37,17 +44,23 @@ relative one has no metres: it adds /da_ros/inverse_depth/image and, for viewing
 add /da_ros/depth_info. Stamps and frames are those of the images. With several cameras each has
 its own namespace first: /left/image_raw gives /left/da_ros/depth/image.
 
-Exit code 0: all done; 3: some images failed, which ones is said; 2: nothing done.
+OUT also holds manifest.json (counts, versions, hashes, failures) and report.html.
+
+Exit code 0: all done; 3: some images failed or could not be read, which ones is said; 2: nothing
+done.
 """
 
-SOURCE = typer.Argument(help="Bag folder, or a single .mcap or .db3 file.", metavar="IN")
+SOURCES = typer.Argument(
+    help="Bag folders, .mcap or .db3 files, ROS 1 .bag files; together one recording.",
+    metavar="IN...",
+)
 TARGET = typer.Option(..., "-o", "--output", help="Bag folder to make.", metavar="OUT")
 IMAGE = typer.Option(
     [],
     "--image",
     metavar="TOPIC",
-    help="Image topic, raw or compressed; may be given several times. Default: every colour image "
-    "topic with a camera_info beside it.",
+    help="Image topic, raw or compressed, with * for any text; may be given several times. "
+    "Default: every colour image topic with a camera_info beside it.",
 )
 CAMERA_INFO = typer.Option(
     [],
@@ -62,14 +75,39 @@ WANTED = typer.Option(
     help=f"Some of {', '.join(OUTPUTS)}. Default: of {', '.join(BAG_OUTPUTS)}, what the model "
     "can give.",
 )
+PASSTHROUGH = typer.Option(
+    ["all"],
+    "--passthrough",
+    metavar="all|none|TOPIC",
+    help="Which topics of IN go through, with * for any text; may be given several times.",
+)
 STORAGE = typer.Option("", "--storage", help="mcap or sqlite3. Default: as IN.")
+COMPRESSION = typer.Option(
+    "none", "--compression", help="none, or zstd: chunks of an mcap, files of sqlite3."
+)
+START = typer.Option(0.0, "--start", help="Leave out what is before [s from the beginning].")
+END = typer.Option(
+    0.0, "--end", help="Leave out what is after [s from the beginning]; 0: nothing."
+)
+EVERY = typer.Option(1, "--every", help="Each n-th image of a camera.")
 PREFIX = typer.Option(BAG_NAMESPACE, "--prefix", help="What added topics begin with.")
-OVERWRITE = typer.Option(False, "--overwrite", help="Replace the bag OUT, once the new is done.")
+OVERWRITE = typer.Option(
+    False,
+    "--overwrite",
+    help="Replace the bag OUT, once the new is done; start from the beginning.",
+)
+RESUME = typer.Option(False, "--resume", help="Go on where an interrupted run for OUT was.")
 STRIDE = typer.Option(CloudParams().stride, "--stride", help="Every n-th pixel in the clouds.")
 MAX_RANGE = typer.Option(
     CloudParams().max_range, "--max-range", help="Farthest point of the clouds [m]; 0 keeps all."
 )
 BATCH = typer.Option(BAG_BATCH, "--batch", help="Images per network call.")
+SPLIT = typer.Option(
+    BAG_SPLIT, "--split", help="Images per file of OUT; a resumed run repeats at most these."
+)
+DRY_RUN = typer.Option(
+    False, "--dry-run", help="Say what would be done, how large and how long; write nothing."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -78,15 +116,21 @@ def register(app: typer.Typer) -> None:
 
 
 def _bag(
-    source: Path = SOURCE,
+    sources: list[Path] = SOURCES,
     target: Path = TARGET,
     image: list[str] = IMAGE,
     camera_info: list[str] = CAMERA_INFO,
     model: str = MODEL,
     variant: str = VARIANT,
     outputs: str = WANTED,
+    passthrough: list[str] = PASSTHROUGH,
     storage: str = STORAGE,
+    compression: str = COMPRESSION,
+    start: float = START,
+    end: float = END,
+    every: int = EVERY,
     prefix: str = PREFIX,
+    resume: bool = RESUME,
     overwrite: bool = OVERWRITE,
     stride: int = STRIDE,
     max_range: float = MAX_RANGE,
@@ -94,7 +138,11 @@ def _bag(
     precision: str = PRECISION,
     size: int = SIZE,
     batch: int = BATCH,
+    split: int = SPLIT,
+    dry_run: bool = DRY_RUN,
 ) -> None:
+    # Waiting threads that spin take the cores from the other stages; read when torch comes in.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from da_ros.offline.bag import BagJob
 
     values = {
@@ -105,43 +153,77 @@ def _bag(
         "cloud.stride": stride,
         "cloud.max_range": max_range,
     }
-    params = PipelineParams().with_values(values)
     job = BagJob(
-        source=source,
+        sources=tuple(sources),
         target=target,
         images=tuple(image),
         camera_infos=tuple(camera_info),
         outputs=tuple(name.strip() for name in outputs.split(",") if name.strip()),
+        passthrough=tuple(passthrough),
         storage=storage,
+        compression=compression,
+        start=start,
+        end=end,
+        every=every,
         prefix=prefix,
+        resume=resume,
         overwrite=overwrite,
         batch=batch,
+        split=split,
     )
-    report = _convert(job, model, params)
-    typer.echo(f"{target}: {'complete' if report.complete else 'INCOMPLETE'}, model {model}")
+    pipeline = _pipeline(job, model, PipelineParams().with_values(values))
+    if dry_run:
+        from da_ros.offline.bag_plan import plan_bag
+
+        for line in plan_bag(job, pipeline).lines():
+            typer.echo(line)
+        return
+    _say(job, _convert(job, pipeline), model)
+
+
+def _pipeline(job: BagJob, model: str, params: PipelineParams) -> DepthPipeline:
+    """Load the model, once it is known that there is something to do."""
+    from da_ros.network.estimator import DepthEstimator
+    from da_ros.offline.bag import check_job
+    from da_ros.pipeline import DepthPipeline
+
+    check_job(job)
+    return DepthPipeline(DepthEstimator.load(model, params.model), params, info_times=False)
+
+
+def _convert(job: BagJob, pipeline: DepthPipeline) -> BagReport:
+    """Run, with a progress bar on stderr."""
+    from tqdm import tqdm
+
+    from da_ros.offline.bag import convert_bag
+
+    with tqdm(unit=" frames", dynamic_ncols=True, disable=None, smoothing=0.05) as bar:
+        return convert_bag(job, pipeline, _shown_on(bar))
+
+
+def _shown_on(bar: object) -> Callable[[Progress], None]:
+    """Frames, rate and ETA are the bar's own; behind them the share of each stage."""
+    tqdm_bar: Any = bar
+
+    def show(state: Progress) -> None:
+        if tqdm_bar.total is None and state.behind:
+            tqdm_bar.initial = tqdm_bar.n = state.behind
+        tqdm_bar.total = max(state.total, state.done)
+        work = sum(state.busy.values()) or 1.0
+        shares = (f"{name} {100 * spent / work:.0f}%" for name, spent in state.busy.items())
+        tqdm_bar.set_postfix_str(" ".join(shares), refresh=False)
+        tqdm_bar.update(state.done - tqdm_bar.n)
+
+    return show
+
+
+def _say(job: BagJob, report: BagReport, model: str) -> None:
+    """Say what was done, and end with the exit code that says it to a script."""
+    state = "complete" if report.complete else "INCOMPLETE"
+    typer.echo(f"{job.target}: {state}, model {model}, see {job.target / 'report.html'}")
     for line in report.lines():
         typer.echo(line)
     if not report.complete:
         from da_ros.cli.main import EXIT_SOME_FAILED
 
         raise typer.Exit(EXIT_SOME_FAILED)
-
-
-def _convert(job: BagJob, model: str, params: PipelineParams) -> BagReport:
-    """Load the model and run, with a progress bar on stderr."""
-    from tqdm import tqdm
-
-    from da_ros.network.estimator import DepthEstimator
-    from da_ros.offline.bag import check_job, convert_bag
-    from da_ros.pipeline import DepthPipeline
-
-    check_job(job)  # before the weights are read
-    estimator = DepthEstimator.load(model, params.model)
-    pipeline = DepthPipeline(estimator, params, info_times=False)
-    with tqdm(unit=" frames", dynamic_ncols=True, disable=None) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        return convert_bag(job, pipeline, show)

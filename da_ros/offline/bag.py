@@ -1,52 +1,77 @@
-"""``da_ros bag``: a bag in, the same bag with depth out; every image once, the rest untouched."""
+"""``da_ros bag``: recordings in, a bag with depth out; every image once, the rest untouched."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import fnmatch
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from da_ros.errors import BagError, ParameterError
 from da_ros.offline.bag_cameras import BagCamera, choose_cameras
-from da_ros.offline.bag_conversion import BagConversion, Progress
-from da_ros.offline.bag_input import BagInput
-from da_ros.offline.bag_output import DEFAULT_STORAGE, BagOutput
+from da_ros.offline.bag_conversion import BagConversion, Progress, Selection
+from da_ros.offline.bag_input import BagInputs
+from da_ros.offline.bag_journal import Journal, has_journal
+from da_ros.offline.bag_manifest import FileHashes, write_manifest
+from da_ros.offline.bag_output import DEFAULT_STORAGE, BagOutput, unfinished_folder
 from da_ros.offline.bag_report import BagReport
-from da_ros.params import BAG_BATCH, BAG_NAMESPACE, BAG_OUTPUTS
+from da_ros.offline.frame_log import FrameLog
+from da_ros.offline.image_matching import ImageMatching
+from da_ros.params import BAG_BATCH, BAG_NAMESPACE, BAG_OUTPUTS, BAG_SPLIT
 from da_ros.pipeline import DepthPipeline, available_outputs, checked_outputs, topics_of
+
+_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class BagJob:
-    """What to do with a bag.
+    """What to do with recordings.
 
     Attributes:
-        source: Bag folder, .mcap or .db3.
+        sources: Bag folders, .mcap, .db3 or .bag files; together one recording.
         target: Folder to make.
-        images: Image topics; empty finds them, see ``choose_cameras``.
+        images: Image topics, with wildcards; empty finds them, see ``choose_cameras``.
         camera_infos: One for each of the images; empty takes those beside them.
         outputs: Some of ``params.OUTPUTS``; empty takes ``BAG_OUTPUTS`` as far as the model goes.
+        passthrough: all, none, or wildcards of the topics that go through.
         storage: mcap or sqlite3; empty keeps the source's.
+        compression: none or zstd.
+        start: Leave out what was recorded before [s from the beginning].
+        end: Leave out what was recorded after [s from the beginning]; 0 for nothing.
+        every: Each n-th image of a camera.
         prefix: What added topics begin with.
-        overwrite: Replace a bag that is there.
+        overwrite: Replace a bag that is there, and what an interrupted run left.
+        resume: Go on where an interrupted run was.
         batch: Images per network call.
+        split: Images per file of the bag.
     """
 
-    source: Path
+    sources: tuple[Path, ...]
     target: Path
     images: tuple[str, ...] = ()
     camera_infos: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    passthrough: tuple[str, ...] = ("all",)
     storage: str = ""
+    compression: str = "none"
+    start: float = 0.0
+    end: float = 0.0
+    every: int = 1
     prefix: str = BAG_NAMESPACE
     overwrite: bool = False
+    resume: bool = False
     batch: int = BAG_BATCH
+    split: int = BAG_SPLIT
 
 
 def convert_bag(
-    job: BagJob, pipeline: DepthPipeline, progress: Progress | None = None
+    job: BagJob, pipeline: DepthPipeline, progress: Callable[[Progress], None] | None = None
 ) -> BagReport:
-    """Copy a bag and add depth to it.
+    """Copy recordings and add depth to them.
 
     Args:
         job: What to do.
@@ -57,50 +82,165 @@ def convert_bag(
         What was done; the target is complete when this returns.
 
     Raises:
-        BagError: If the source cannot be read, the target must not be written, or no image at all
-            could be done; then there is no target.
+        BagError: If a source cannot be read, the target must not be written, or no image at all
+            could be done; then there is no target, but what is needed to resume.
         ParameterError: If topics or outputs do not fit bag and model.
     """
     check_job(job)
-    outputs = _outputs(job, pipeline)
-    with BagInput(job.source) as bag:
-        cameras = choose_cameras(bag, job.images, job.camera_infos, job.prefix)
+    outputs = chosen_outputs(job, pipeline)
+    with BagInputs(job.sources) as source:
+        selection = select(job, source)
         topics = topics_of(outputs, pipeline.model.kind)
-        _check_names(bag, cameras, topics)
-        target = BagOutput(job.target, job.storage or bag.storage, overwrite=job.overwrite)
-        with target:
-            conversion = BagConversion(bag, target, cameras, topics, pipeline, outputs)
-            return conversion.run(job.batch, progress or (lambda done, total: None))
+        _check_names(source, selection, topics)
+        if not job.resume:
+            shutil.rmtree(unfinished_folder(job.target), ignore_errors=True)
+        target = BagOutput(
+            job.target,
+            job.storage or source.storage,
+            overwrite=job.overwrite,
+            compression=job.compression,
+            resumable=True,
+        )
+        with target, FileHashes(source.files) as hashes:
+            journal = Journal(target.folder, _identity(job, source, pipeline, outputs))
+            if has_journal(target.folder):
+                journal.load()
+            log = FrameLog(target.folder / "frames", _totals(source, selection))
+            matching = ImageMatching(selection.cameras)
+            conversion = BagConversion(
+                source, target, selection, matching, pipeline, outputs, topics, log
+            )
+            report = conversion.run(journal, progress or (lambda state: None))
+            write_manifest(target.content, job, report, pipeline, hashes.found())
+            return report
 
 
 def check_job(job: BagJob) -> None:
     """Refuse what can be refused before any weights are read.
 
     Raises:
-        BagError: If the source is no bag, or the target must not be written.
-        ParameterError: If a number or the storage is out of range.
+        BagError: If a source is no bag, or the target must not be written.
+        ParameterError: If a number or a name is out of range.
     """
-    if job.batch < 1:
-        raise ParameterError(f"batch: expected at least 1 image per network call, got {job.batch}")
-    BagInput(job.source).check()
-    BagOutput(job.target, job.storage or DEFAULT_STORAGE, overwrite=job.overwrite)
-    inside = job.source.resolve()
-    if job.target.resolve() in (inside, *inside.parents):
-        raise BagError(f"output {job.target} would replace its own source {job.source}")
+    for name, value, unit in (
+        ("batch", job.batch, "image per network call"),
+        ("every", job.every, "image"),
+        ("split", job.split, "image per file"),
+    ):
+        if value < 1:
+            raise ParameterError(f"{name}: expected at least 1 {unit}, got {value}")
+    if not job.start >= 0 or not job.end >= 0 or 0 < job.end <= job.start:
+        raise ParameterError(
+            f"start and end: expected 0 <= start < end in seconds from the beginning, got "
+            f"{job.start:g} and {job.end:g}"
+        )
+    if not job.sources:
+        raise ParameterError("no bag to read was named")
+    for bag in BagInputs(job.sources).bags:
+        bag.check()
+    BagOutput(
+        job.target,
+        job.storage or DEFAULT_STORAGE,
+        overwrite=job.overwrite,
+        compression=job.compression,
+    )
+    for inside in (path.resolve() for path in job.sources):
+        if job.target.resolve() in (inside, *inside.parents):
+            raise BagError(f"output {job.target} would replace its own source {inside}")
+    unfinished = unfinished_folder(job.target)
+    if has_journal(unfinished) and not job.resume and not job.overwrite:
+        raise BagError(
+            f"{unfinished} holds an interrupted run for this output; go on with --resume, or "
+            "start again with --overwrite"
+        )
 
 
-def _outputs(job: BagJob, pipeline: DepthPipeline) -> frozenset[str]:
+def select(job: BagJob, source: BagInputs) -> Selection:
+    """Find the cameras, and say what of an open recording is worked on.
+
+    Raises:
+        BagError: If there is no camera.
+        ParameterError: If topics do not fit the bag.
+    """
+    cameras = choose_cameras(source, job.images, job.camera_infos, job.prefix)
+    first, _ = source.times
+    return Selection(
+        cameras=cameras,
+        copied=_passes(job.passthrough, source),
+        every=job.every,
+        start=first + round(job.start * _NS) if job.start else None,
+        stop=first + round(job.end * _NS) + 1 if job.end else None,
+        batch=job.batch,
+        split=job.split,
+    )
+
+
+def _passes(patterns: Sequence[str], source: BagInputs) -> Callable[[str], bool]:
+    """Which topics go through.
+
+    Raises:
+        ParameterError: If a pattern fits no topic: a typing mistake would lose data.
+    """
+    if list(patterns) == ["none"]:
+        return lambda topic: False
+    wanted = ["*" if pattern == "all" else pattern for pattern in patterns]
+    for pattern in wanted:
+        if source.topics and not fnmatch.filter(source.topics, pattern):
+            raise ParameterError(
+                f"passthrough {pattern!r}: no such topic; the bag has: "
+                + ", ".join(sorted(source.topics))
+            )
+    return lambda topic: any(fnmatch.fnmatchcase(topic, pattern) for pattern in wanted)
+
+
+def _totals(source: BagInputs, selection: Selection) -> dict[str, int]:
+    counts = source.counts()
+    return {
+        camera.image_topic: -(-counts.get(camera.image_topic, 0) // selection.every)
+        for camera in selection.cameras
+    }
+
+
+def _identity(
+    job: BagJob, source: BagInputs, pipeline: DepthPipeline, outputs: frozenset[str]
+) -> dict[str, Any]:
+    """All that decides what the output is: a run is only resumed with the same."""
+    options = {
+        name: getattr(job, name)
+        for name in (
+            *("images", "camera_infos", "passthrough", "storage", "compression", "start", "end"),
+            *("every", "prefix", "batch", "split"),
+        )
+    }
+    return {
+        **options,
+        "inputs": [[str(file.resolve()), file.stat().st_size] for file in source.files],
+        "outputs": sorted(outputs),
+        "model": [pipeline.model.model_id, pipeline.model.sha256],
+        "parameters": pipeline.params.values(),
+        "device": pipeline.estimator.device.type,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def chosen_outputs(job: BagJob, pipeline: DepthPipeline) -> frozenset[str]:
+    """What is made of each image.
+
+    Raises:
+        ParameterError: If the model cannot give it.
+    """
     reference = pipeline.params.depth.nominal_d_ref
     if job.outputs:
         return checked_outputs(job.outputs, pipeline.model, reference)
     return frozenset(BAG_OUTPUTS) & available_outputs(pipeline.model, reference)
 
 
-def _check_names(bag: BagInput, cameras: Sequence[BagCamera], topics: Sequence[str]) -> None:
+def _check_names(source: BagInputs, selection: Selection, topics: Sequence[str]) -> None:
+    cameras: Sequence[BagCamera] = selection.cameras
     planned = [f"{camera.namespace}/{topic}" for camera in cameras for topic in topics]
-    taken = sorted(set(planned) & bag.topics)
+    taken = sorted(name for name in set(planned) & source.topics if selection.copied(name))
     if taken:
         raise BagError(
-            f"bag {bag.path} already has {', '.join(taken)}; put the new ones elsewhere with "
+            f"bag {source.name} already has {', '.join(taken)}; put the new ones elsewhere with "
             "--prefix, such as --prefix /da_ros_2"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,10 +11,10 @@ from typing import Any
 from da_ros.conversions import ENCODINGS, decode_compressed
 from da_ros.conversions.encodings import Layout
 from da_ros.errors import BagError, DaRosError, InputError, ParameterError
-from da_ros.offline.bag_input import BagInput
-from da_ros.offline.bag_messages import COMPRESSED_IMAGE, IMAGE, read_message
+from da_ros.offline.bag_input import BagInput, BagInputs
+from da_ros.offline.bag_messages import COMPRESSED_IMAGE, read_message
 from da_ros.pipeline import Stream
-from da_ros.pipeline.outputs import CAMERA_INFO
+from da_ros.pipeline.outputs import CAMERA_INFO, IMAGE
 
 _TOPIC = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
 _COMPRESSED = "/compressed"
@@ -40,7 +41,7 @@ class BagCamera:
 
 
 def choose_cameras(
-    bag: BagInput, images: Sequence[str], infos: Sequence[str], prefix: str
+    bag: BagInput | BagInputs, images: Sequence[str], infos: Sequence[str], prefix: str
 ) -> list[BagCamera]:
     """Find the cameras to work on.
 
@@ -52,7 +53,7 @@ def choose_cameras(
 
     Args:
         bag: Open.
-        images: Image topics; empty to look for them.
+        images: Image topics, with wildcards; empty to look for them.
         infos: camera_info topics, one for each of ``images``; empty for those beside them.
         prefix: Name of the node, such as ``/da_ros``.
 
@@ -67,11 +68,34 @@ def choose_cameras(
             f"camera_info topics: expected one for each of the {len(images)} image topics, got "
             f"{len(infos)}; name the images with --image in the same order"
         )
-    chosen = _named(bag, images, infos) if images else _found(bag)
+    chosen = _named(bag, _expanded(bag, images), infos) if images else _found(bag)
     return _with_namespaces(chosen, prefix)
 
 
-def _named(bag: BagInput, images: Sequence[str], infos: Sequence[str]) -> list[BagCamera]:
+def _expanded(bag: BagInput | BagInputs, patterns: Sequence[str]) -> list[str]:
+    """Image topics that patterns with wildcards fit, in the order of the patterns.
+
+    Raises:
+        ParameterError: If one with wildcards fits none.
+    """
+    known = sorted(t for t, kind in _types(bag).items() if kind in (IMAGE, COMPRESSED_IMAGE))
+    found: list[str] = []
+    for pattern in patterns:
+        if not any(sign in pattern for sign in "*?["):
+            found.append(pattern)
+            continue
+        fitting = fnmatch.filter(known, pattern)
+        if not fitting:
+            raise ParameterError(
+                f"image {pattern!r} fits no image topic; the bag has: {', '.join(known) or 'none'}"
+            )
+        found += [topic for topic in fitting if topic not in found]
+    return found
+
+
+def _named(
+    bag: BagInput | BagInputs, images: Sequence[str], infos: Sequence[str]
+) -> list[BagCamera]:
     types = _types(bag)
     for topic, allowed in [(t, (IMAGE, COMPRESSED_IMAGE)) for t in images] + [
         (t, (CAMERA_INFO,)) for t in infos
@@ -89,7 +113,7 @@ def _named(bag: BagInput, images: Sequence[str], infos: Sequence[str]) -> list[B
     ]
 
 
-def _found(bag: BagInput) -> list[BagCamera]:
+def _found(bag: BagInput | BagInputs) -> list[BagCamera]:
     """Look at the first message of every image topic."""
     types = _types(bag)
     colour: list[BagCamera] = []
@@ -109,11 +133,11 @@ def _found(bag: BagInput) -> list[BagCamera]:
     cameras = _one_transport_each(colour or grey)
     if not cameras:
         why = "; ".join(passed_over) or "it has no image topics"
-        raise BagError(f"bag {bag.path} has no camera to work on: {why}")
+        raise BagError(f"bag {bag.name} has no camera to work on: {why}")
     return cameras
 
 
-def _types(bag: BagInput) -> dict[str, str]:
+def _types(bag: BagInput | BagInputs) -> dict[str, str]:
     return {connection.topic: connection.msgtype for connection in bag.connections}
 
 
@@ -131,7 +155,7 @@ def _info_beside(topic: str, types: dict[str, str]) -> str | None:
     return name if types.get(name) == CAMERA_INFO else None
 
 
-def _looks_coloured(bag: BagInput, topic: str, msgtype: str) -> bool:
+def _looks_coloured(bag: BagInput | BagInputs, topic: str, msgtype: str) -> bool:
     """Whether a topic's first readable image is a colour one.
 
     Raises:

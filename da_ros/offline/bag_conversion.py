@@ -1,38 +1,71 @@
-"""One run over one bag: read, pair with camera_info, send through the stages, write."""
+"""One run over a recording: read, pair, send through the stages, write in the same order."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-
-from rosbags.interfaces import Connection
 
 from da_ros.errors import BagError, DaRosError
 from da_ros.offline.bag_cameras import BagCamera
-from da_ros.offline.bag_input import BagInput, RawMessage
-from da_ros.offline.bag_messages import read_message, read_stamp, write_message
+from da_ros.offline.bag_input import BagInputs, RawMessage
+from da_ros.offline.bag_journal import Journal, JournalEntry, restore_streams, stream_states
+from da_ros.offline.bag_messages import read_message, write_message
 from da_ros.offline.bag_output import BagOutput
 from da_ros.offline.bag_report import BagReport
-from da_ros.offline.info_matching import InfoMatcher
+from da_ros.offline.bag_segments import Segment, Segmenter, Slot
+from da_ros.offline.frame_log import FrameLog
+from da_ros.offline.image_matching import ImageMatching, MatchedImage
 from da_ros.offline.stage_line import StageLine
-from da_ros.pipeline import TOPIC_TYPES, DepthPipeline, ImageInput, PackedFrame
-from da_ros.pipeline.outputs import CAMERA_INFO
+from da_ros.pipeline import TOPIC_TYPES, DepthPipeline, ImageInput, PackedFrame, Stream
 from da_ros.types import StageTimes
 
-Progress = Callable[[int, int], None]
-"""Called with the images done and the images there are."""
+STAGES = ("read", "decode", "network", "depth", "write")
+"""What a frame's time goes into; depth is all from the network's numbers to raw messages."""
 
 _REASONS = 3  # named where nothing could be done
 
 
-class _Ticket(NamedTuple):
-    """An image on its way through the stages."""
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
 
-    camera: BagCamera
-    timestamp: int
-    raw: bytes | memoryview
-    info: Any
+    Attributes:
+        done: Images done, failed ones among them.
+        total: Images there are, as the index says.
+        behind: Of them, those that an interrupted run had done.
+        busy: Seconds that each stage has worked, by its name.
+    """
+
+    done: int
+    total: int
+    behind: int
+    busy: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a recording is worked on and copied.
+
+    Attributes:
+        cameras: Whose images.
+        copied: Which topics go through.
+        every: Each n-th image of a camera.
+        start: From when [ns]; None from the beginning.
+        stop: Until before when [ns]; None to the end.
+        batch: Images per network call.
+        split: Images per file of the output.
+    """
+
+    cameras: Sequence[BagCamera]
+    copied: Callable[[str], bool]
+    every: int
+    start: int | None
+    stop: int | None
+    batch: int
+    split: int
 
 
 class _Serialised(NamedTuple):
@@ -43,153 +76,237 @@ class _Serialised(NamedTuple):
     times: StageTimes
 
 
-_Passed = tuple[Sequence[_Ticket], Any]
-"""Between the stages: the tickets of a batch, and what has become of them."""
+@dataclass
+class _Piece:
+    """A segment on its way, and what has become of its images.
+
+    Attributes:
+        segment: What it was.
+        work: Of its images, whatever the last stage made.
+        memory: What the stages remember behind it, where a part ends.
+    """
+
+    segment: Segment
+    work: Any = None
+    memory: dict[str, Any] = field(default_factory=dict)
 
 
 class BagConversion:
-    """One run over one bag."""
+    """One run over one recording, from its beginning or from where a journal says."""
 
     def __init__(
         self,
-        bag: BagInput,
+        source: BagInputs,
         target: BagOutput,
-        cameras: Sequence[BagCamera],
-        topics: Sequence[str],
+        selection: Selection,
+        matching: ImageMatching,
         pipeline: DepthPipeline,
         outputs: frozenset[str],
+        topics: Sequence[str],
+        log: FrameLog,
     ) -> None:
         self.report = BagReport()
-        self._bag, self._target = bag, target
-        self._pipeline, self._outputs = pipeline, outputs
-        self._by_image = {camera.image_topic: camera for camera in cameras}
-        self._matchers: dict[str, InfoMatcher[_Ticket]] = {
-            camera.image_topic: InfoMatcher(has_info=camera.info_topic is not None)
-            for camera in cameras
+        self.log = log
+        self._source, self._target, self._choice = source, target, selection
+        self._matching, self._pipeline, self._outputs = matching, pipeline, outputs
+        self._images = {camera.image_topic for camera in selection.cameras}
+        self._copies: dict[int, int] = {
+            connection.id: target.copy_connection(connection)
+            for connection in source.connections
+            if selection.copied(connection.topic)
         }
-        self._fed_by_info: dict[str, list[InfoMatcher[_Ticket]]] = {}
-        for camera in cameras:
-            if camera.info_topic is not None:
-                matcher = self._matchers[camera.image_topic]
-                self._fed_by_info.setdefault(camera.info_topic, []).append(matcher)
-        self._copies = {source.id: target.copy_connection(source) for source in bag.connections}
-        self._added: dict[str, Connection] = {
+        self._added = {
             name: target.add_topic(name, TOPIC_TYPES[topic])
-            for camera in cameras
+            for camera in selection.cameras
             for topic in topics
             for name in [f"{camera.namespace}/{topic}"]
         }
+        self._seen: Counter[str] = Counter()
+        self._wanted = matching.topics
+        self._segments = Segmenter(selection.batch, selection.split)
+        self._behind = 0  # messages of the recording that an interrupted run has dealt with
+        self._reading = self._writing = 0.0
 
-    def run(self, batch: int, progress: Progress) -> BagReport:
-        """Read to the end; images go through the stages, everything is copied."""
+    def run(self, journal: Journal, progress: Callable[[Progress], None]) -> BagReport:
+        """Read to the end; images go through the stages, the rest is copied between them."""
         start = time.perf_counter()
-        counts = self._bag.counts()
-        total = sum(counts.get(topic, 0) for topic in self._by_image)
-        waiting: list[_Ticket] = []
-        with StageLine(self._read, self._infer, self._finish) as line:
-            for message in self._bag.messages():
-                self._copy(message)
-                waiting += self._accept(message)
-                while len(waiting) >= batch:
-                    line.submit(waiting[:batch])
-                    del waiting[:batch]
-                    self._write(line, progress, total)
-            waiting += self._take_ready(None)
-            for first in range(0, len(waiting), batch):
-                line.submit(waiting[first : first + batch])
-            self._write(line, progress, total, all_of_them=True)
-        self.report.stopped = self._bag.stopped
-        self.report.seconds = time.perf_counter() - start
+        self._take_up(journal)
+        before, total = self.report.seconds, self._total()
+        behind = self.report.done + self.report.failed_images
+        with StageLine(self._decode, self._infer, self._finish) as line:
+
+            def write(*, all_of_them: bool = False) -> None:
+                for piece in line.finished(all_of_them=all_of_them):
+                    self._write(piece)
+                    self.report.seconds = before + time.perf_counter() - start
+                    if piece.segment.cut:
+                        self._note(piece, journal)
+                    done = self.report.done + self.report.failed_images
+                    progress(Progress(done, total, behind, self._busy(line)))
+
+            for segment in self._read():
+                line.submit(_Piece(segment))
+                write()
+            write(all_of_them=True)
+            self.report.busy.update(self._busy(line))
+        self.report.stopped, self.report.lost = self._source.stopped, self._source.lost
+        self.report.seconds = before + time.perf_counter() - start
         self._refuse_nothing()
         return self.report
 
-    def _copy(self, message: RawMessage) -> None:
-        copy = self._copies[message.connection.id]
-        self._target.write(copy, message.timestamp, message.raw)
-        self.report.copied[message.connection.topic] += 1
+    def _total(self) -> int:
+        counts = self._source.counts()
+        every = self._choice.every
+        return sum(-(-counts.get(topic, 0) // every) for topic in self._images)
 
-    def _accept(self, message: RawMessage) -> list[_Ticket]:
-        """Take what concerns a camera; return the images that are ready to be done."""
-        topic = message.connection.topic
+    def _busy(self, line: StageLine) -> dict[str, float]:
+        return dict(zip(STAGES, [self._reading, *line.busy, self._writing], strict=True))
+
+    def _take_up(self, journal: Journal) -> None:
+        """Go on where an interrupted run was."""
+        entry = journal.entry
+        if entry is None:
+            return
+        self._target.resume(entry.parts)
+        self._behind = entry.position
+        self.report = BagReport.of_state(entry.report)
+        self.log.restore(entry.memory["log"])
+        restore_streams(self._streams(), entry.memory["streams"])
+
+    def _note(self, piece: _Piece, journal: Journal) -> None:
+        """End a part of the output, and note what a later run needs to go on behind it."""
+        parts = self._target.cut()
+        position = piece.segment.position
+        journal.write(JournalEntry(parts, position, self.report.state(), piece.memory))
+
+    def _streams(self) -> list[Stream]:
+        return [camera.stream for camera in self._choice.cameras]
+
+    # --- Reading -------------------------------------------------------------------------------
+
+    def _read(self) -> Iterator[Segment]:
+        """Cut the recording into segments, those of an interrupted run left out."""
+        source = self._messages()
+        while True:
+            start = time.perf_counter()
+            message = next(source, None)
+            if message is not None:
+                self._take(message)
+            for _ in self._matching.ready(None if message is None else message.timestamp):
+                pass  # they are known to their slots
+            done = message is None
+            full = list(self._segments.rest() if done else self._segments.full())
+            self._reading += time.perf_counter() - start
+            yield from full
+            if done:
+                return
+
+    def _messages(self) -> Iterator[RawMessage]:
+        """The chosen span; what was latched before it comes first, at its beginning."""
+        start = self._choice.start
+        if start is not None:
+            for message in self._source.latched(start):
+                yield message._replace(timestamp=start)
+        yield from self._source.messages(start, self._choice.stop)
+
+    def _take(self, message: RawMessage) -> None:
+        """Put a message into its slot, and let the matching see what concerns it."""
+        topic, image, error = message.connection.topic, None, None
+        if self._is_chosen(topic):
+            try:
+                image = self._matching.feed(message)
+            except DaRosError as fault:
+                error = fault
+        if self._segments.position < self._behind:
+            self._segments.pass_over()
+            return
+        copy = self._copies.get(message.connection.id)
+        raw = message.raw if copy is not None else b""
+        self._segments.add(Slot(topic, copy, message.timestamp, raw, image, error))
+
+    def _is_chosen(self, topic: str) -> bool:
+        """Whether a message is for the matching: all but the images that ``every`` passes over."""
+        if topic not in self._images:
+            return topic in self._wanted
+        self._seen[topic] += 1
+        return (self._seen[topic] - 1) % self._choice.every == 0
+
+    # --- The stages ----------------------------------------------------------------------------
+
+    def _decode(self, piece: _Piece) -> _Piece:
+        """Raw messages to the network's input."""
+        frames = self._pipeline.decode([self._input(image) for image in piece.segment.images])
+        piece.work = self._pipeline.prepare(frames)
+        return piece
+
+    def _input(self, image: MatchedImage) -> ImageInput | DaRosError:
         try:
-            if topic in self._fed_by_info:
-                stamp = read_stamp(message.raw)
-                info = read_message(message.raw, CAMERA_INFO)
-                for matcher in self._fed_by_info[topic]:
-                    matcher.add_info(stamp, info)
-            elif topic in self._by_image:
-                self.report.images += 1
-                stamp = read_stamp(message.raw)
-                ticket = _Ticket(self._by_image[topic], message.timestamp, message.raw, None)
-                self._matchers[topic].add_image(stamp, message.timestamp, ticket)
-        except DaRosError as error:
-            if topic in self._by_image:
-                self.report.fail_image(topic, error)
-            else:
-                self.report.failures[topic, str(error)] += 1
-        return self._take_ready(message.timestamp)
-
-    def _take_ready(self, now: int | None) -> list[_Ticket]:
-        return [
-            ticket._replace(info=info)
-            for matcher in self._matchers.values()
-            for ticket, info in matcher.ready(now)
-        ]
-
-    def _read(self, tickets: Sequence[_Ticket]) -> _Passed:
-        """First stage: raw messages to the network's input."""
-        frames = self._pipeline.decode([self._input(ticket) for ticket in tickets])
-        return tickets, self._pipeline.prepare(frames)
-
-    def _input(self, ticket: _Ticket) -> ImageInput | DaRosError:
-        try:
-            image = read_message(ticket.raw, ticket.camera.msgtype)
+            message = read_message(image.raw, image.camera.msgtype)
         except DaRosError as error:
             return error
-        return ImageInput(image, ticket.info, ticket.camera.stream, self._outputs)
+        return ImageInput(message, image.info, image.camera.stream, self._outputs)
 
-    def _infer(self, passed: _Passed) -> _Passed:
-        tickets, batch = passed
-        return tickets, self._pipeline.infer(batch)
+    def _infer(self, piece: _Piece) -> _Piece:
+        piece.work = self._pipeline.infer(piece.work)
+        return piece
 
-    def _finish(self, passed: _Passed) -> _Passed:
-        """Last stage: predictions to raw messages."""
-        tickets, predicted = passed
-        frames = self._pipeline.pack(self._pipeline.to_depth(predicted))
-        return tickets, [_serialised(frame) for frame in frames]
+    def _finish(self, piece: _Piece) -> _Piece:
+        """Predictions to raw messages; the stage that remembers, so in order."""
+        frames = self._pipeline.to_depth(piece.work)
+        for image, frame in zip(piece.segment.images, frames, strict=True):
+            self.log.take(image, frame)
+        piece.work = [_serialised(frame) for frame in self._pipeline.pack(frames)]
+        if piece.segment.cut:
+            piece.memory = {"log": self.log.state(), "streams": stream_states(self._streams())}
+        return piece
 
-    def _write(
-        self, line: StageLine, progress: Progress, total: int, *, all_of_them: bool = False
-    ) -> None:
-        """Write what has come out of the stages."""
-        for tickets, results in line.finished(all_of_them=all_of_them):
-            for ticket, result in zip(tickets, results, strict=True):
-                self._write_one(ticket, result)
-            progress(self.report.done + self.report.failed_images, total)
+    # --- Writing -------------------------------------------------------------------------------
 
-    def _write_one(self, ticket: _Ticket, result: _Serialised | DaRosError) -> None:
-        topic = ticket.camera.image_topic
-        if isinstance(result, DaRosError):
-            self.report.fail_image(topic, result)
+    def _write(self, piece: _Piece) -> None:
+        """Write a finished piece in the order of the recording, and count."""
+        start = time.perf_counter()
+        results = iter(piece.work)
+        for slot in piece.segment.slots:
+            self.report.read[slot.topic] += 1
+            if slot.copy is not None:
+                self._target.write(slot.copy, slot.timestamp, slot.raw)
+                self.report.copied[slot.topic] += 1
+            if slot.error is not None and slot.topic not in self._images:
+                self.report.failures[slot.topic, str(slot.error)] += 1
+            elif slot.topic in self._images:
+                self._write_image(slot, results)
+        self._writing += time.perf_counter() - start
+
+    def _write_image(self, slot: Slot, results: Iterator[_Serialised | DaRosError]) -> None:
+        if slot.image is None and slot.error is None:
+            self.report.skipped += 1
             return
+        self.report.images += 1
+        result = slot.error or next(results)
+        if isinstance(result, DaRosError):
+            self.report.fail_image(slot.topic, result)
+            return
+        assert slot.image is not None
         for name, raw in result.messages:
-            full = f"{ticket.camera.namespace}/{name}"
-            self._target.write(self._added[full], ticket.timestamp, raw)
+            full = f"{slot.image.camera.namespace}/{name}"
+            self._target.write(self._added[full], slot.timestamp, raw)
             self.report.added[full] += 1
         self.report.done += 1
         self.report.add_times(result.times)
         if result.note:
-            self.report.notes[topic, result.note] += 1
+            self.report.notes[slot.topic, result.note] += 1
 
     def _refuse_nothing(self) -> None:
         """Leave no bag behind that is only a copy."""
         if self.report.done:
             return
+        self._target.discard()
         reasons = [f"{topic}: {reason}" for topic, reason in self.report.failures]
+        reasons += [reason for _, reason in self.report.lost]
         if self.report.stopped:
             reasons.append(f"the bag could not be read: {self.report.stopped}")
-        why = "; ".join(reasons[:_REASONS]) or "there are none on " + ", ".join(self._by_image)
-        raise BagError(f"bag {self._bag.path}: no image could be done: {why}")
+        why = "; ".join(reasons[:_REASONS]) or "there are none on " + ", ".join(self._images)
+        raise BagError(f"bag {self._source.name}: no image could be done: {why}")
 
 
 def _serialised(frame: PackedFrame | DaRosError) -> _Serialised | DaRosError:

@@ -1,21 +1,30 @@
-"""A bag to read: opened, its messages in order, and how far it could be read."""
+"""Bags to read: opened, their messages in order, and what of them could not be read."""
 
 from __future__ import annotations
 
 import contextlib
+import heapq
 import itertools
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from rosbags.interfaces import Connection
+from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability
 from rosbags.rosbag2 import Reader
+from rosbags.rosbag2.reader import DirectoryReader
 
 from da_ros.errors import BagError
+from da_ros.offline.mcap_reader import Fault, PatientMcapReader
+from da_ros.offline.ros1_reader import Ros1Reader
+from da_ros.offline.sqlite_reader import PatientSqliteReader
 
 SUFFIXES = {".mcap": "mcap", ".db3": "sqlite3"}
 """Storage plugin by the ending of its files."""
+
+ROS1_SUFFIX = ".bag"
 
 
 class RawMessage(NamedTuple):
@@ -32,32 +41,52 @@ class RawMessage(NamedTuple):
     raw: bytes | memoryview
 
 
+class _Folder(DirectoryReader):
+    STORAGE_PLUGINS: Mapping[str, Any] = {  # as the library declares it
+        "mcap": PatientMcapReader,
+        "sqlite3": PatientSqliteReader,
+    }
+
+
+class _Ros2Reader(Reader):
+    STORAGE_PLUGINS: Mapping[str, Any] = {  # as the library declares it
+        "dir": _Folder,
+        ".mcap": PatientMcapReader,
+        ".db3": PatientSqliteReader,
+    }
+
+
 class BagInput:
-    """A ROS 2 bag: a folder with metadata.yaml, or a single .mcap or .db3 file.
+    """One bag: a folder with metadata.yaml, a single .mcap or .db3, or a ROS 1 .bag.
 
     Use it as a context manager.
 
     Attributes:
         path: Of the bag.
         stopped: Why reading ended before the end of the bag; empty if it did not.
+        lost: Messages that could not be read, by topic and reason; a topic is empty, and the
+            count 1, where the index does not tell.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.stopped = ""
-        self._reader: Reader | None = None
+        self.lost: Counter[tuple[str, str]] = Counter()
+        self._reader: Any = None
 
     def __enter__(self) -> BagInput:
         self.check()
         try:
-            self._reader = Reader(self.path)
-            self._reader.open()
+            ros1 = self.path.suffix == ROS1_SUFFIX
+            reader: Any = Ros1Reader(self.path) if ros1 else _Ros2Reader(self.path)
+            reader.open()
         # The door to a library that lets through whatever its parsers raise on a damaged file.
         except Exception as error:
             raise BagError(
                 f"bag {self.path} cannot be read: {_in_words(error)}; `ros2 bag info` and "
                 "`mcap recover` may help"
             ) from error
+        self._reader = reader
         return self
 
     def __exit__(
@@ -71,29 +100,42 @@ class BagInput:
             self._reader = None
 
     @property
+    def name(self) -> str:
+        """What to call it in messages."""
+        return str(self.path)
+
+    @property
     def storage(self) -> str:
-        """Storage plugin: mcap or sqlite3."""
-        files = [self.path] if self.path.is_file() else sorted(self.path.iterdir())
+        """Storage plugin: mcap or sqlite3; mcap for a ROS 1 bag, which has none."""
         # A compressed file is called x.db3.zstd.
-        found = (SUFFIXES[end] for file in files for end in file.suffixes if end in SUFFIXES)
+        found = (SUFFIXES[end] for file in self.files for end in file.suffixes if end in SUFFIXES)
         return next(found, "mcap")
+
+    @property
+    def files(self) -> list[Path]:
+        """What the bag consists of."""
+        return [self.path] if self.path.is_file() else sorted(self.path.iterdir())
 
     @property
     def connections(self) -> list[Connection]:
         """Every topic with its type, definition, hash and QoS."""
-        return self._open().connections
+        found: list[Connection] = self._open().connections
+        return found
 
     @property
     def topics(self) -> set[str]:
         """Names of all topics."""
         return {connection.topic for connection in self.connections}
 
+    @property
+    def times(self) -> tuple[int, int]:
+        """When the first message was recorded, and the last [ns]; (0, 0) if nobody knows."""
+        first, last = self._open().start_time, self._open().end_time
+        return (int(first), int(last) - 1) if last > first else (0, 0)
+
     def counts(self) -> dict[str, int]:
         """Messages by topic, as the bag's index says."""
-        found: dict[str, int] = {}
-        for connection in self.connections:
-            found[connection.topic] = found.get(connection.topic, 0) + connection.msgcount
-        return found
+        return counts_of(self.connections)
 
     def first(self, topic: str, count: int = 1) -> list[RawMessage]:
         """Return the first messages of a topic, as far as they can be read."""
@@ -107,25 +149,53 @@ class BagInput:
                 found.append(RawMessage(*item))
         return found
 
-    def messages(self) -> Iterator[RawMessage]:
+    def latched(self, stop: int) -> Iterator[RawMessage]:
+        """Read what was recorded before a time [ns] on topics that late listeners get too."""
+        chosen = [item for item in self.connections if is_latched(item)]
+        if chosen:
+            for item in self._open().messages(chosen, None, stop):
+                yield RawMessage(*item)
+
+    def messages(self, start: int | None = None, stop: int | None = None) -> Iterator[RawMessage]:
         """Read all messages in the order of their timestamps, as far as the bag can be read.
 
-        A damaged chunk or a cut file ends the reading; ``stopped`` then says why.
+        What is damaged is skipped if it can be; ``stopped`` and ``lost`` then say what.
+
+        Args:
+            start: Leave out what was recorded before [ns].
+            stop: Leave out what was recorded then or later [ns].
         """
         self.stopped = ""
+        self.lost.clear()
         if not self.connections:
+            self._take_faults()
             return
-        source = iter(self._open().messages())
+        source = iter(self._open().messages(self.connections, start, stop))
         while True:
             try:
                 item = next(source)
             except StopIteration:
+                self._take_faults()
                 return
             # As in __enter__: zstd, lz4, sqlite and struct errors all mean a damaged file.
             except Exception as error:
+                self._take_faults()
                 self.stopped = _in_words(error)
                 return
             yield RawMessage(*item)
+
+    def _take_faults(self) -> None:
+        for fault in self._faults():
+            if fault.cut:
+                self.stopped = fault.reason
+                continue
+            for topic, count in (fault.lost or {"": 1}).items():
+                self.lost[topic, fault.reason] += count
+
+    def _faults(self) -> Iterator[Fault]:
+        storage = getattr(self._open(), "storage", self._open())
+        for part in getattr(storage, "storages", [storage]):
+            yield from part.faults
 
     def check(self) -> None:
         """Refuse what is no bag, and say what to give instead; reads no message.
@@ -136,19 +206,167 @@ class BagInput:
         path = self.path
         if not path.exists():
             raise BagError(f"bag {path} does not exist")
-        if path.is_file() and path.suffix not in SUFFIXES:
+        if path.is_file() and path.suffix not in (*SUFFIXES, ROS1_SUFFIX):
             raise BagError(
-                f"bag {path}: expected a folder with metadata.yaml, a .mcap or a .db3 file"
+                f"bag {path}: expected a folder with metadata.yaml, a .mcap, a .db3 or a ROS 1 "
+                ".bag file"
             )
         if path.is_dir() and not (path / "metadata.yaml").is_file():
             inside = [str(file) for file in sorted(path.iterdir()) if file.suffix in SUFFIXES]
-            hint = f"give the file itself: {inside[0]}" if inside else "this is no bag"
+            hint = (
+                f"its recorder was killed; give the files themselves: {' '.join(inside)}"
+                if inside
+                else "this is no bag"
+            )
             raise BagError(f"bag {path} has no metadata.yaml; {hint}")
 
-    def _open(self) -> Reader:
+    def _open(self) -> Any:
         if self._reader is None:
             raise BagError(f"bag {self.path} is not open")
         return self._reader
+
+
+class BagInputs:
+    """Several bags as one recording, their messages merged by time; a context manager.
+
+    A topic that several bags have alike (type, hash, QoS) is one connection. Of a folder without
+    metadata.yaml, as a killed recorder leaves it, the files are read one by one.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.bags = [BagInput(file) for path in paths for file in _readable(path)]
+        self._stack = contextlib.ExitStack()
+        self._merged: list[Connection] = []
+        self._of: dict[tuple[int, int], Connection] = {}
+
+    def __enter__(self) -> BagInputs:
+        with contextlib.ExitStack() as stack:
+            for bag in self.bags:
+                stack.enter_context(bag)
+            self._merge()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+        return ", ".join(str(bag.path) for bag in self.bags)
+
+    @property
+    def storage(self) -> str:
+        """Storage plugin of the first bag."""
+        return self.bags[0].storage
+
+    @property
+    def files(self) -> list[Path]:
+        """What the bags consist of."""
+        return [file for bag in self.bags for file in bag.files]
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Every topic with its type, definition, hash and QoS; ids are unique."""
+        return self._merged
+
+    @property
+    def topics(self) -> set[str]:
+        """Names of all topics."""
+        return {connection.topic for connection in self._merged}
+
+    @property
+    def times(self) -> tuple[int, int]:
+        """When the first message was recorded, and the last [ns]; (0, 0) if nobody knows."""
+        known = [bag.times for bag in self.bags if bag.times != (0, 0)]
+        return min((t[0] for t in known), default=0), max((t[1] for t in known), default=0)
+
+    @property
+    def stopped(self) -> str:
+        """Why reading ended before the end of a bag; empty if it did not."""
+        return "; ".join(bag.stopped for bag in self.bags if bag.stopped)
+
+    @property
+    def lost(self) -> Counter[tuple[str, str]]:
+        """Messages that could not be read, by topic and reason, see ``BagInput``."""
+        return sum((bag.lost for bag in self.bags), Counter())
+
+    def counts(self) -> dict[str, int]:
+        """Messages by topic, as the bags' indexes say."""
+        return counts_of(self._merged)
+
+    def first(self, topic: str, count: int = 1) -> list[RawMessage]:
+        """Return the first messages of a topic in the first bag that has it."""
+        return next((found for bag in self.bags if (found := bag.first(topic, count))), [])
+
+    def latched(self, stop: int) -> Iterator[RawMessage]:
+        """Read what was recorded before a time [ns] on topics that late listeners get too."""
+        for place, bag in enumerate(self.bags):
+            yield from self._translated(place, bag.latched(stop))
+
+    def messages(self, start: int | None = None, stop: int | None = None) -> Iterator[RawMessage]:
+        """Read all messages in the order of their timestamps; see ``BagInput.messages``."""
+        sources = [
+            self._translated(place, bag.messages(start, stop))
+            for place, bag in enumerate(self.bags)
+        ]
+        if len(sources) == 1:
+            return sources[0]
+        return heapq.merge(*sources, key=lambda message: message.timestamp)
+
+    def _translated(self, place: int, messages: Iterator[RawMessage]) -> Iterator[RawMessage]:
+        for connection, timestamp, raw in messages:
+            yield RawMessage(self._of[place, connection.id], timestamp, raw)
+
+    def _merge(self) -> None:
+        self._merged.clear()
+        for bag in self.bags:
+            for source in bag.connections:
+                same = next((known for known in self._merged if _alike(known, source)), None)
+                if same is None:
+                    self._merged.append(source._replace(id=len(self._merged)))
+                else:
+                    count = same.msgcount + source.msgcount
+                    self._merged[same.id] = same._replace(msgcount=count)
+        for place, bag in enumerate(self.bags):
+            for source in bag.connections:
+                same = next(known for known in self._merged if _alike(known, source))
+                self._of[place, source.id] = same
+
+
+def is_latched(connection: Connection) -> bool:
+    """Whether a topic was offered to late listeners too, as /tf_static is."""
+    assert isinstance(connection.ext, ConnectionExtRosbag2)
+    profiles = connection.ext.offered_qos_profiles
+    return any(qos.durability is QosDurability.TRANSIENT_LOCAL for qos in profiles)
+
+
+def counts_of(connections: Sequence[Connection]) -> dict[str, int]:
+    """Messages by topic, as connections say."""
+    found: dict[str, int] = {}
+    for connection in connections:
+        found[connection.topic] = found.get(connection.topic, 0) + connection.msgcount
+    return found
+
+
+def _readable(path: Path) -> list[Path]:
+    """A bag, or the files of one without metadata.yaml in the order of their numbers."""
+    if not path.is_dir() or (path / "metadata.yaml").is_file():
+        return [path]
+    files = [file for file in path.iterdir() if file.suffix in SUFFIXES]
+    numbers = {file: [int(word) for word in re.findall(r"\d+", file.stem)] for file in files}
+    return sorted(files, key=lambda file: (numbers[file], file.name)) or [path]
+
+
+def _alike(one: Connection, other: Connection) -> bool:
+    if one.topic != other.topic or one.msgtype != other.msgtype or one.ext != other.ext:
+        return False
+    return not one.digest or not other.digest or one.digest == other.digest
 
 
 def _in_words(error: Any) -> str:

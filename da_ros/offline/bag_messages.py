@@ -21,8 +21,8 @@ from da_ros.message_definitions import message_definitions
 from da_ros.pipeline.outputs import CAMERA_INFO, POINT_CLOUD
 from da_ros.types import Header
 
-IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
+TF_MESSAGE = "tf2_msgs/msg/TFMessage"
 
 _LENGTH_FIELDS = ("d", "k", "r", "p")
 

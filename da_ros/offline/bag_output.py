@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 from rosbags.interfaces import (
     Connection,
@@ -19,14 +22,20 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from da_ros.errors import BagError, ParameterError
 from da_ros.offline.bag_messages import definition, typestore
+from da_ros.offline.bag_metadata import Metadata, metadata_of, write_metadata
 
 STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 
 DEFAULT_STORAGE = "mcap"
+
+COMPRESSIONS = ("none", "zstd")
+
+# What ros2 bag reads of each storage: compressed chunks of an mcap file, compressed files else.
+_COMPRESSED = {"mcap": CompressionMode.STORAGE, "sqlite3": CompressionMode.FILE}
 
 # Version 9 spells QoS in a way that Humble's reader does not know; Jazzy and Kilted read both.
 _VERSION: Literal[8] = 8
@@ -51,44 +60,71 @@ PUBLISHED_QOS = Qos(
 class BagOutput:
     """A new bag folder, as a context manager: it appears complete, or not at all.
 
-    An error inside the ``with`` leaves what was there before.
+    It is written in parts, ``NAME_0.mcap``, ``NAME_1.mcap`` ..., as ``ros2 bag record`` splits
+    one. An error inside the ``with`` leaves what was there before; of a resumable one also the
+    finished parts, under a hidden name beside it.
+
+    Attributes:
+        path: Folder to make.
+        folder: Hidden folder that everything is written in until then.
     """
 
-    def __init__(self, path: Path, storage: str, *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        storage: str,
+        *,
+        overwrite: bool = False,
+        compression: str = "none",
+        resumable: bool = False,
+    ) -> None:
         """Check the target; nothing is written yet.
 
         Args:
             path: Folder to make.
             storage: mcap or sqlite3.
             overwrite: Replace a bag of that name.
+            compression: none or zstd.
+            resumable: Keep finished parts when it is left with an error.
 
         Raises:
-            ParameterError: If the storage is unknown.
+            ParameterError: If the storage or the compression is unknown.
             BagError: If the target exists and may not be replaced, or is named like a file.
         """
-        if storage not in STORAGES:
-            raise ParameterError(f"storage {storage!r}: expected one of {', '.join(STORAGES)}")
+        for name, value, known in (
+            ("storage", storage, tuple(STORAGES)),
+            ("compression", compression, COMPRESSIONS),
+        ):
+            if value not in known:
+                raise ParameterError(f"{name} {value!r}: expected one of {', '.join(known)}")
         self.path = path
-        self._plugin = STORAGES[storage]
+        self.folder = Path()
+        self._storage, self._compression = storage, compression
+        self._resumable = resumable
+        self._parts: list[Metadata] = []
+        self._topics: list[Callable[[Writer], Connection]] = []
         self._writer: Writer | None = None
-        self._folder = Path()
+        self._connections: list[Connection] = []
+        self._keep = False
+        self._lock: int | None = None
         _check_target(path, overwrite)
 
     def __enter__(self) -> BagOutput:
-        parent = self.path.absolute().parent
         try:
-            parent.mkdir(parents=True, exist_ok=True)
-            self._folder = Path(
-                tempfile.mkdtemp(prefix=f".{self.path.name}.", suffix=".partial", dir=parent)
-            )
+            if self._resumable:
+                self.folder = unfinished_folder(self.path)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._lock = _locked(self.folder)
+            else:
+                parent = self.path.absolute().parent
+                parent.mkdir(parents=True, exist_ok=True)
+                made = tempfile.mkdtemp(prefix=f".{self.path.name}.", suffix=".tmp", dir=parent)
+                self.folder = Path(made)
+            shutil.rmtree(self._work, ignore_errors=True)
+            self.content.mkdir(exist_ok=True)
+            self._keep = any(self.content.iterdir())  # of an interrupted run
         except OSError as error:
             raise BagError(f"cannot write {self.path}: {error}") from error
-        # The storage file is named after its folder, so the folder has its final name from the
-        # start, inside the temporary one.
-        self._writer = Writer(
-            self._folder / self.path.name, version=_VERSION, storage_plugin=self._plugin
-        )
-        self._writer.open()
         return self
 
     def __exit__(
@@ -97,72 +133,169 @@ class BagOutput:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        complete = kind is None
         try:
-            if kind is None:
-                self._open().__exit__(None, None, None)
+            if complete:
+                if self._writer is not None or not self._parts:
+                    self.cut()
+                write_metadata(self.content, self._parts)
                 self._publish()
-            else:
-                self._open().__exit__(kind, error, trace)
         except _DISK_FAULTS as failure:
+            complete = False
             raise BagError(f"cannot write {self.path}: {failure}") from failure
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            if self._writer is not None:
+                self._writer.__exit__(BagError, None, None)
+            if complete or not self._keep:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            else:
+                shutil.rmtree(self._work, ignore_errors=True)
+            if self._lock is not None:
+                os.close(self._lock)
 
-    def copy_connection(self, source: Connection) -> Connection:
-        """Add a topic of another bag: same type, definition, hash, QoS."""
-        extra, writer = source.ext, self._open()
-        assert isinstance(extra, ConnectionExtRosbag2)
-        for known in writer.connections:
-            # Merged files may hold a topic twice over; a bag holds it once.
-            if (known.topic, known.msgtype, known.ext) == (source.topic, source.msgtype, extra):
-                return known
-        text, digest = source.msgdef.data, source.digest
-        if not text and source.msgtype in typestore().fielddefs:
-            text, digest = definition(source.msgtype)  # as recorded before Iron: not at all
-        if not digest and source.msgtype in typestore().fielddefs:
-            digest = typestore().hash_rihs01(source.msgtype)  # a lone .mcap does not say
-        connection = writer.add_connection(
-            source.topic,
-            source.msgtype,
-            msgdef=text,
-            rihs01=digest or "unknown",
-            serialization_format=extra.serialization_format,
-            offered_qos_profiles=extra.offered_qos_profiles,
-        )
-        if digest:
-            return connection
-        # The writer insists on a hash; the metadata may well have none.
-        writer.connections[-1] = connection._replace(digest="")
-        return writer.connections[-1]
+    @property
+    def content(self) -> Path:
+        """Folder of what will be the bag: other files put there come along."""
+        return self.folder / "bag"
 
-    def add_topic(self, topic: str, msgtype: str) -> Connection:
-        """Add a topic of our own, with the QoS of the node."""
+    @property
+    def _work(self) -> Path:
+        return self.folder / "work"
+
+    def copy_connection(self, source: Connection) -> int:
+        """Add a topic of another bag: same type, definition, hash, QoS; returns its handle."""
+        self._topics.append(lambda writer: _copied(writer, source))
+        return len(self._topics) - 1
+
+    def add_topic(self, topic: str, msgtype: str) -> int:
+        """Add a topic of our own, with the QoS of the node; returns its handle."""
         text, digest = definition(msgtype)
-        return self._open().add_connection(
-            topic, msgtype, msgdef=text, rihs01=digest, offered_qos_profiles=[PUBLISHED_QOS]
+        self._topics.append(
+            lambda writer: writer.add_connection(
+                topic, msgtype, msgdef=text, rihs01=digest, offered_qos_profiles=[PUBLISHED_QOS]
+            )
         )
+        return len(self._topics) - 1
 
-    def write(self, connection: Connection, timestamp: int, raw: bytes | memoryview) -> None:
-        """Write one message.
+    def write(self, topic: int, timestamp: int, raw: bytes | memoryview) -> None:
+        """Write one message on a topic, by its handle.
 
         Raises:
             BagError: If the disk refuses it.
         """
         try:
-            self._open().write(connection, timestamp, raw)
+            writer = self._writer or self._open_part()
+            writer.write(self._connections[topic], timestamp, raw)
         except _DISK_FAULTS as error:
             raise BagError(f"cannot write {self.path}: {error}") from error
 
-    def _open(self) -> Writer:
-        if self._writer is None:
-            raise BagError(f"bag {self.path} is not open")
-        return self._writer
+    def cut(self) -> list[Metadata]:
+        """Finish the part that is being written.
+
+        Returns:
+            What ``resume`` needs of all parts so far.
+
+        Raises:
+            BagError: If the disk refuses it.
+        """
+        try:
+            writer = self._writer or self._open_part()
+            self._writer = None
+            writer.__exit__(None, None, None)
+            made = metadata_of(writer.path)
+            for name in made["relative_file_paths"]:
+                (writer.path / name).replace(self.content / name)
+            shutil.rmtree(writer.path)
+        except _DISK_FAULTS as error:
+            raise BagError(f"cannot write {self.path}: {error}") from error
+        self._parts.append(made)
+        self._keep = self._resumable
+        return self._parts
+
+    def resume(self, parts: list[Metadata]) -> None:
+        """Take up the finished parts of an interrupted run, and go on behind them.
+
+        Raises:
+            BagError: If one of them is gone.
+        """
+        for name in (name for part in parts for name in part["relative_file_paths"]):
+            if not (self.content / name).is_file():
+                raise BagError(
+                    f"{self.content / name} of the interrupted run is gone; start again with "
+                    "--overwrite"
+                )
+        self._parts = list(parts)
+        self._keep = True
+
+    def discard(self) -> None:
+        """Keep nothing if it is left with an error."""
+        self._keep = False
+
+    def _open_part(self) -> Writer:
+        # The storage file is named after its folder.
+        name = f"{self.path.name}_{len(self._parts)}"
+        writer = Writer(
+            self._work / name, version=_VERSION, storage_plugin=STORAGES[self._storage]
+        )
+        if self._compression != "none":
+            writer.set_compression(_COMPRESSED[self._storage], CompressionFormat.ZSTD)
+        writer.open()
+        self._writer = writer
+        self._connections = [add(writer) for add in self._topics]
+        return writer
 
     def _publish(self) -> None:
         """Give the finished bag its name."""
         if self.path.exists():
-            self.path.rename(self._folder / "replaced")
-        (self._folder / self.path.name).rename(self.path)
+            self.path.rename(self.folder / "replaced")
+        self.content.rename(self.path)
+
+
+def unfinished_folder(path: Path) -> Path:
+    """Where a resumable bag of this name is written until it is complete."""
+    return path.absolute().parent / f".{path.name}.partial"
+
+
+def _copied(writer: Writer, source: Connection) -> Connection:
+    extra: Any = source.ext
+    assert isinstance(extra, ConnectionExtRosbag2)
+    for known in writer.connections:
+        # Merged files may hold a topic twice over; a bag holds it once.
+        if (known.topic, known.msgtype, known.ext) == (source.topic, source.msgtype, extra):
+            return known
+    text, digest = source.msgdef.data, source.digest
+    if not text and source.msgtype in typestore().fielddefs:
+        text, digest = definition(source.msgtype)  # as recorded before Iron: not at all
+    if not digest and source.msgtype in typestore().fielddefs:
+        digest = typestore().hash_rihs01(source.msgtype)  # a lone .mcap does not say
+    connection = writer.add_connection(
+        source.topic,
+        source.msgtype,
+        msgdef=text,
+        rihs01=digest or "unknown",
+        serialization_format=extra.serialization_format,
+        offered_qos_profiles=extra.offered_qos_profiles,
+    )
+    if digest:
+        return connection
+    # The writer insists on a hash; the metadata may well have none.
+    writer.connections[-1] = connection._replace(digest="")
+    return writer.connections[-1]
+
+
+def _locked(folder: Path) -> int:
+    """Hold a folder for this process.
+
+    Raises:
+        BagError: If another process has it.
+    """
+    handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise BagError(f"another da_ros bag is writing in {folder}") from error
+    return handle
 
 
 def _check_target(path: Path, overwrite: bool) -> None:

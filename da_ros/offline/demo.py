@@ -24,7 +24,7 @@ from da_ros.geometry.camera import PinholeCamera
 from da_ros.geometry.cloud import pack_cloud
 from da_ros.network.estimator import DepthEstimator
 from da_ros.offline.bag import BagJob, convert_bag
-from da_ros.offline.bag_messages import IMAGE, write_message
+from da_ros.offline.bag_messages import write_message
 from da_ros.offline.bag_output import DEFAULT_STORAGE, BagOutput
 from da_ros.offline.bag_report import BagReport
 from da_ros.offline.evaluation_report import (
@@ -42,7 +42,7 @@ from da_ros.pictures.ply import write_ply
 from da_ros.pictures.render import render_cloud
 from da_ros.pictures.sheet import contact_sheet
 from da_ros.pipeline import DepthPipeline
-from da_ros.pipeline.outputs import CAMERA_INFO
+from da_ros.pipeline.outputs import CAMERA_INFO, IMAGE
 from da_ros.types import Header, ModelInfo
 
 ByteImage = npt.NDArray[np.uint8]
@@ -112,7 +112,7 @@ def run_demo(
     files = {"recording": out / "recording", "recording with depth": out / "with_depth"}
     write_recording(sequence, files["recording"])
     pipeline = DepthPipeline(estimator, PipelineParams(), info_times=False)
-    job = BagJob(files["recording"], files["recording with depth"], overwrite=True)
+    job = BagJob((files["recording"],), files["recording with depth"], overwrite=True)
     report = convert_bag(job, pipeline)
     kind, predict = estimator.info.kind, predictor(estimator)
     items = list(evaluate(sequence.samples(), predict, kind, PROTOCOL, cap))

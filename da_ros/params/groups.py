@@ -66,6 +66,9 @@ BAG_OUTPUTS = tuple(name for name in OUTPUTS if name not in ("depth_mm", "color"
 BAG_BATCH = 4
 """Images per network call of ``da_ros bag``."""
 
+BAG_SPLIT = 256
+"""Images per file of the bag that ``da_ros bag`` writes; a resumed run repeats at most these."""
+
 BAG_NAMESPACE = "/da_ros"
 """Name of the node, under which its ``~/`` topics lie, live and in a bag."""
 

@@ -74,7 +74,7 @@ class TestBag:
             "/other/depth/image": 5,
             "/other/points": 5,
         }
-        assert (tmp_path / "out" / "out.db3").is_file()
+        assert (tmp_path / "out" / "out_0.db3").is_file()
 
     def test_help_teaches_by_example(self) -> None:
         done = da_ros("bag", "--help")

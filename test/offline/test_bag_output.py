@@ -90,7 +90,10 @@ class TestBagOutput:
         bag = bag_maker.write_bag(tmp_path / "in", bag_maker.frames("/a", 1))
         with BagInput(bag) as source, BagOutput(tmp_path / "out", "mcap") as out:
             (first, *_) = source.connections
-            assert out.copy_connection(first) is out.copy_connection(first._replace(id=99))
+            for handle in (out.copy_connection(first), out.copy_connection(first._replace(id=9))):
+                out.write(handle, 1, b"raw")
+        with Reader(tmp_path / "out") as reader:
+            assert [connection.msgcount for connection in reader.connections] == [2]
 
     @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
     def test_a_type_that_nobody_describes(self, tmp_path: Path, storage: str) -> None:

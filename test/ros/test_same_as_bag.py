@@ -54,7 +54,7 @@ def test_byte_for_byte(
     pipeline = DepthPipeline(estimator, PipelineParams().with_values(SETTINGS), info_times=False)
     outputs = tuple(name for name in OUTPUTS if name in available_outputs(estimator.info))
     # Batches differ in the last bits of a network; the node takes one image at a time.
-    convert_bag(BagJob(source, tmp_path / "out", outputs=outputs, batch=1), pipeline)
+    convert_bag(BagJob((source,), tmp_path / "out", outputs=outputs, batch=1), pipeline)
     offline = {
         topic: [raw for _, raw in entries]
         for topic, entries in messages_of(tmp_path / "out").items()

@@ -22,6 +22,8 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 INFO = "sensor_msgs/msg/CameraInfo"
+CLOUD = "sensor_msgs/msg/PointCloud2"
+TF = "tf2_msgs/msg/TFMessage"
 ODD_TYPE = "my_robot/msg/Whistle"
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -32,6 +34,8 @@ LATCHED = Qos(
     QosTime(5, 6), QosTime(7, 8), QosLiveliness.AUTOMATIC, QosTime(9, 10), False,
 )  # fmt: skip
 """Of the odd topic: no default in any field."""
+
+LATCHED_TOPICS = ("/whistle", "/tf_static")
 
 HEIGHT, WIDTH = 48, 64
 
@@ -107,6 +111,47 @@ def info(topic: str, timestamp: int, stamp: int, fx: float = 50.0) -> Entry:
     return Entry(topic, INFO, timestamp, message)
 
 
+def cloud(
+    topic: str, timestamp: int, stamp: int, points: np.ndarray | None = None, frame: str = "lidar"
+) -> Entry:
+    """A PointCloud2 of x y z, one point 2 m ahead if none are given."""
+    xyz = np.array([[0, 0, 2]], np.float32) if points is None else points.astype(np.float32)
+    types: Any = STORE.types
+    field_type = types["sensor_msgs/msg/PointField"]
+    message = types[CLOUD](
+        header=header(stamp, frame),
+        height=1,
+        width=len(xyz),
+        fields=[field_type(name, 4 * place, 7, 1) for place, name in enumerate("xyz")],
+        is_bigendian=False,
+        point_step=12,
+        row_step=12 * len(xyz),
+        data=np.frombuffer(xyz.tobytes(), np.uint8),
+        is_dense=True,
+    )
+    return Entry(topic, CLOUD, timestamp, message)
+
+
+def transform(
+    topic: str,
+    timestamp: int,
+    stamp: int,
+    parent: str,
+    child: str,
+    place: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> Entry:
+    """A TFMessage with one transform that does not turn."""
+    types: Any = STORE.types
+    pose = types["geometry_msgs/msg/Transform"](
+        translation=types["geometry_msgs/msg/Vector3"](*place),
+        rotation=types["geometry_msgs/msg/Quaternion"](0.0, 0.0, 0.0, 1.0),
+    )
+    one = types["geometry_msgs/msg/TransformStamped"](
+        header=header(stamp, parent), child_frame_id=child, transform=pose
+    )
+    return Entry(topic, TF, timestamp, types[TF](transforms=[one]))
+
+
 def odd(timestamp: int, tune: str = "la") -> Entry:
     """A message of a type that nobody else knows."""
     message_type: Any = STORE.types[ODD_TYPE]
@@ -143,7 +188,7 @@ def write_bag(
                     entry.topic,
                     entry.msgtype,
                     typestore=STORE,
-                    offered_qos_profiles=[LATCHED] if entry.topic == "/whistle" else [],
+                    offered_qos_profiles=[LATCHED] if entry.topic in LATCHED_TOPICS else [],
                 )
             data = (raw or {}).get(index) or STORE.serialize_cdr(entry.message, entry.msgtype)
             writer.write(known[entry.topic], entry.timestamp, data)
