@@ -1,4 +1,4 @@
-"""Play a bag into the node: `ros2 launch da_ros bag.launch.py bag:=recording`.
+"""Play a bag into the node: `ros2 launch da_ros bag.launch.py bag:=recording delay:=10`.
 
 Arguments of depth.launch.py are passed on. Every image of a bag, faster than real time and without
 a ROS graph: `da_ros bag`.
@@ -37,11 +37,13 @@ PASSED_ON = (
 def actions(context):
     given = {
         name: LaunchConfiguration(name).perform(context).strip()
-        for name in ("bag", "rate", "loop", *PASSED_ON)
+        for name in ("bag", "rate", "delay", "loop", *PASSED_ON)
     }
     play = ["ros2", "bag", "play", given["bag"], "--clock"]
     if given["rate"]:
         play += ["--rate", given["rate"]]
+    if given["delay"]:
+        play += ["--delay", given["delay"]]
     if given["loop"].lower() == "true":
         play.append("--loop")
     passed = {name: given[name] for name in PASSED_ON if given[name]}
@@ -57,6 +59,9 @@ def generate_launch_description():
         [
             DeclareLaunchArgument("bag", description="bag folder or file"),
             DeclareLaunchArgument("rate", default_value="", description="speed of the bag"),
+            DeclareLaunchArgument(
+                "delay", default_value="", description="seconds for the node to load first"
+            ),
             DeclareLaunchArgument("loop", default_value="", description="true to play again"),
             *(
                 DeclareLaunchArgument(name, default_value="", description="as in depth.launch.py")

@@ -1,7 +1,7 @@
 """What the launch files start, read with a recording stub of launch and launch_ros.
 
-The stub's keywords are held to the real packages where those are installed; there is no wheel of
-them, so on a machine without /opt/ros no launch file has been run by the real `ros2 launch`.
+The stub's keywords are held to the real packages, and the files are read by these, where they are
+installed. There is no wheel of them; docs/node.md says what was run with their sources.
 """
 
 from __future__ import annotations
@@ -83,11 +83,17 @@ class TestDepthLaunch:
 class TestBagLaunch:
     def test_plays_with_the_clock_into_a_node_on_sim_time(self, repository: Path) -> None:
         include, play = started(
-            repository, "bag.launch.py", bag="walk", rate="0.5", loop="true", model_size="nano"
+            repository,
+            "bag.launch.py",
+            bag="walk",
+            rate="0.5",
+            delay="10",
+            loop="true",
+            model_size="nano",
         )
         assert isinstance(play, ExecuteProcess)
         assert play.given["cmd"] == [
-            "ros2", "bag", "play", "walk", "--clock", "--rate", "0.5", "--loop",
+            "ros2", "bag", "play", "walk", "--clock", "--rate", "0.5", "--delay", "10", "--loop",
         ]  # fmt: skip
         assert dict(include.given["launch_arguments"]) == {
             "model_size": "nano",
@@ -130,25 +136,56 @@ class TestAgainstTheRealPackages:
         assert isinstance(description, launch.LaunchDescription)
 
 
+# Names in ros2/rviz's Jazzy branch (591594ee): plugins_description.xml, and the properties that the
+# displays' own constructors and those of their bases make.
+DISPLAYS = {
+    "rviz_default_plugins/Grid": set(),
+    "rviz_default_plugins/TF": set(),
+    "rviz_default_plugins/Image": {
+        "Topic", "Normalize Range", "Min Value", "Max Value", "Median window",
+    },
+    "rviz_default_plugins/PointCloud2": {
+        "Topic", "Style", "Size (Pixels)", "Size (m)", "Alpha", "Decay Time", "Selectable",
+        "Position Transformer", "Color Transformer",
+    },
+}  # fmt: skip
+OF_EVERY_DISPLAY = {"Class", "Name", "Enabled", "Value"}
+TOPIC = {"Value", "Depth", "History Policy", "Reliability Policy", "Durability Policy"}
+ORBIT = {"Class", "Name", "Distance", "Focal Point", "Pitch", "Yaw"}
+
+
 class TestRviz:
-    def test_displays_show_our_topics_with_fitting_qos(self, repository: Path) -> None:
-        config = yaml.safe_load((repository / "config" / "depth.rviz").read_text())
-        displays = config["Visualization Manager"]["Displays"]
-        classes = {display["Class"] for display in displays}
-        assert classes <= {
-            "rviz_default_plugins/Grid", "rviz_default_plugins/TF", "rviz_default_plugins/Image",
-            "rviz_default_plugins/PointCloud2",
+    @pytest.fixture(scope="class")
+    def config(self, repository: Path) -> Any:
+        return yaml.safe_load((repository / "config" / "depth.rviz").read_text())
+
+    def test_classes_and_properties_exist(self, config: Any) -> None:
+        manager = config["Visualization Manager"]
+        for display in manager["Displays"]:
+            assert display["Class"] in DISPLAYS
+            known = OF_EVERY_DISPLAY | DISPLAYS[display["Class"]]
+            assert set(display) <= known, display["Name"]
+            # Only displays behind a tf2 message filter, such as clouds, have a filter size.
+            filtered = {"Filter size"} if "PointCloud2" in display["Class"] else set()
+            assert set(display.get("Topic", {})) <= TOPIC | filtered, display["Name"]
+            assert display.get("Style", "Points") in {"Points", "Squares", "Flat Squares", "Boxes"}
+        assert {panel["Class"] for panel in config["Panels"]} <= {
+            "rviz_common/Displays", "rviz_common/Views",
         }  # fmt: skip
+        assert [tool["Class"] for tool in manager["Tools"]] == ["rviz_default_plugins/MoveCamera"]
+        assert manager["Views"]["Current"]["Class"] == "rviz_default_plugins/Orbit"
+        assert set(manager["Views"]["Current"]) <= ORBIT
+        assert set(manager["Global Options"]) <= {"Background Color", "Fixed Frame", "Frame Rate"}
+
+    def test_displays_show_our_topics_with_fitting_qos(self, config: Any) -> None:
+        displays = config["Visualization Manager"]["Displays"]
         topics = {d["Topic"]["Value"]: d["Topic"] for d in displays if "Topic" in d}
         assert {
             "/da_ros/depth/color", "/da_ros/depth/image", "/da_ros/points",
             "/da_ros/nominal/points",
         } <= set(topics)  # fmt: skip
         for name, topic in topics.items():
-            assert set(topic) <= {
-                "Depth", "Durability Policy", "History Policy", "Reliability Policy", "Value",
-                "Filter size",
-            }  # fmt: skip
             assert topic["Durability Policy"] == "Volatile", name
+            assert topic["History Policy"] == "Keep Last", name
             ours = name.startswith("/da_ros/")
             assert topic["Reliability Policy"] == ("Reliable" if ours else "Best Effort"), name

@@ -185,6 +185,51 @@ class TestOtherOutputs:
             robot.output_of(heard, lambda: (robot.image(picture()), None))
 
 
+class TestRelativeModel:
+    """A second node, whose model knows no metres."""
+
+    @pytest.fixture(scope="class")
+    def relative(self, robot: Robot, start_node: Callable[..., NodeProcess]) -> NodeProcess:
+        return start_node("-r", "__ns:=/rel", kind="relative_inverse_depth")
+
+    def test_nothing_of_it_is_called_depth_or_metres(
+        self, robot: Robot, relative: NodeProcess
+    ) -> None:
+        robot.until(lambda: robot.node.count_publishers("/rel/da_ros/depth_info"), "its outputs")
+        names = {
+            name.removeprefix("/rel/da_ros/")
+            for name, types in robot.node.get_topic_names_and_types()
+            if name.startswith("/rel/da_ros/")
+            and types[0].split("/")[0] in ("sensor_msgs", "da_ros")
+        }
+        assert names == {
+            "inverse_depth/image", "nominal/depth/image", "nominal/depth/camera_info",
+            "nominal/points", "depth/color", "depth_info",
+        }  # fmt: skip
+
+    def test_inverse_depth_is_the_networks_own_and_nominal_a_fixed_curve_of_it(
+        self, robot: Robot, relative: NodeProcess
+    ) -> None:
+        with (
+            robot.listen(Image, "/rel/da_ros/inverse_depth/image") as inverse,
+            robot.listen(Image, "/rel/da_ros/nominal/depth/image") as nominal,
+        ):
+            robot.output_of(nominal, lambda: (robot.image(picture()), robot.info()))
+            got = robot.output_of(inverse, lambda: (robot.image(picture()), robot.info()))
+            stamp = got.header.stamp
+            viewed = robot.until(
+                lambda: next((m for m in nominal.messages if m.header.stamp == stamp), None),
+                "the nominal depth of the same image",
+            )
+        d = pixels_of(got)
+        red = (picture()[..., 0] / 255.0 - 0.485) / 0.229
+        assert np.abs(d - (2.0 + np.linspace(0.0, 1.0, HEIGHT)[:, None] + 0.5 * red)).max() < 0.1
+        # near 0.2 m is shown where d is the checkpoint's d_ref of 4, far 20 m where it is 0.
+        share = np.clip(d / 4.0, 0.0, 1.0)
+        expected = 1.0 / (1.0 / 20.0 + (1.0 / 0.2 - 1.0 / 20.0) * share)
+        assert np.abs(pixels_of(viewed) / expected - 1.0).max() < 1e-4
+
+
 class TestCompressedCopies:
     def test_png_and_raw_give_the_same_depth(
         self, robot: Robot, start_node: Callable[..., NodeProcess]

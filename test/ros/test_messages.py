@@ -61,3 +61,36 @@ class TestReusedMessages:
             )
             info = messages.filled("i", fields, "sensor_msgs/msg/CameraInfo")
             assert (info.k[0], info.p[0], info.roi.width) == (5.0, 5.0, 0)
+
+
+class TestAgainstSensorMsgsPy:
+    """What others read and write clouds with, where it is installed (it is on every robot)."""
+
+    def test_it_reads_our_clouds(self) -> None:
+        theirs = pytest.importorskip("sensor_msgs_py.point_cloud2", reason="no sensor_msgs_py")
+        points = RANDOM.random((3, 5, 4)).astype(np.float32)
+        points[1, 2, :3] = np.nan
+        cloud = ReusedMessages().filled("p", cloud_fields(Header(1, 2, "o"), points), CLOUD)
+        read = theirs.read_points(cloud, reshape_organized_cloud=True)
+        assert read.shape in ((3, 5), (5, 3)), "organised"
+        flat = theirs.read_points(cloud)
+        for index, name in enumerate(("x", "y", "z", "rgb")):
+            np.testing.assert_array_equal(flat[name], points[..., index].reshape(-1))
+        kept = theirs.read_points(cloud, field_names=["x", "y", "z"], skip_nans=True)
+        assert len(kept) == 14
+
+    @pytest.mark.parametrize("names", [("x", "y", "z"), ("x", "y", "z", "rgb")])
+    def test_it_writes_the_same_bytes(self, names: tuple[str, ...]) -> None:
+        theirs = pytest.importorskip("sensor_msgs_py.point_cloud2", reason="no sensor_msgs_py")
+        from sensor_msgs.msg import PointField
+
+        points = RANDOM.random((3, 5, len(names))).astype(np.float32)
+        ours = ReusedMessages().filled("p", cloud_fields(Header(1, 2, "o"), points), CLOUD)
+        fields = [
+            PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+            for i, name in enumerate(names)
+        ]
+        made = theirs.create_cloud(ours.header, fields, points)
+        # Jazzy's calls the first axis the width, so its organised clouds lie on their side.
+        assert (made.fields, made.data) == (ours.fields, ours.data)
+        assert (made.point_step, made.is_bigendian) == (ours.point_step, ours.is_bigendian)
