@@ -136,8 +136,8 @@ class TestAgainstTheRealPackages:
         assert isinstance(description, launch.LaunchDescription)
 
 
-# Names in ros2/rviz's Jazzy branch (591594ee): plugins_description.xml, and the properties that the
-# displays' own constructors and those of their bases make.
+# Names in ros2/rviz's Jazzy branch (591594e): plugins_description.xml, and the properties that
+# the displays' own constructors and those of their bases make.
 DISPLAYS = {
     "rviz_default_plugins/Grid": set(),
     "rviz_default_plugins/TF": set(),
