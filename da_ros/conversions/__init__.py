@@ -14,7 +14,11 @@ from da_ros.conversions.fields import (
     message_data,
 )
 from da_ros.conversions.images import DecodedImage, decode_image, image_to_rgb
-from da_ros.conversions.own_fields import depth_info_fields, scale_estimate_fields
+from da_ros.conversions.own_fields import (
+    depth_info_fields,
+    retracted_estimate,
+    scale_estimate_fields,
+)
 
 __all__ = [
     "ENCODINGS",
@@ -33,5 +37,6 @@ __all__ = [
     "image_fields",
     "image_to_rgb",
     "message_data",
+    "retracted_estimate",
     "scale_estimate_fields",
 ]

@@ -113,6 +113,21 @@ def scale_estimate_fields(
     }
 
 
+def retracted_estimate(fields: Fields) -> Fields:
+    """Fields of a ScaleEstimate that says of the same image that there is none any more."""
+    names = ("scale", "shift", "age", "sigma_5m", "residual")
+    counts = ("source", "points_offered", "points_used", "inliers")
+    return {
+        **fields,
+        **dict.fromkeys(names, math.nan),
+        **dict.fromkeys(counts, 0),
+        "transform": TRANSFORM_NONE,
+        "covariance": np.full(4, math.nan),
+        "state": STATE_CODES["none"],
+        "refusal": "the scale was reset",
+    }
+
+
 def source_code(sources: Iterable[str]) -> int:
     """Add up the constants of some sources; one that occurs twice counts once."""
     return sum(SOURCE_CODES[name] for name in set(sources))

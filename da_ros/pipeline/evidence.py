@@ -2,7 +2,8 @@
 
 A depth image belongs to images within ``scale.sync_tolerance`` of it, the nearest one counts. A
 cloud belongs to one image, within ``scale.cloud_window`` (``scale.max_time_offset`` where nothing
-bridges the time between): a scan seen twice is not two scans.
+bridges the time between): a scan seen twice is not two scans. Stamps that go back are a new
+beginning (a bag that loops).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from da_ros.pipeline.frames import CloudEvidence, DepthEvidence, Evidence
 
 KEPT = 32
 """Messages of each kind; a second of a fast camera."""
+
+_WENT_BACK_NS = 500_000_000  # Less is the disorder of several senders.
 
 
 class EvidenceShelf:
@@ -64,19 +67,22 @@ class EvidenceShelf:
                 found.append(CloudEvidence(self._kept["cloud"].pop(at)))
         return tuple(found)
 
-    def is_complete(self, stamp_ns: int) -> bool:
-        """Whether nothing nearer can still come for an image, if each sensor sends in order."""
-        wanted = (("depth", self._params.depth_image), ("cloud", self._params.point_cloud))
-        return all(self._is_settled(name, stamp_ns) for name, on in wanted if on)
+    def is_complete(self, stamp_ns: int, kind: str = "") -> bool:
+        """Whether nothing nearer can still come for an image, if each sensor sends in order.
 
-    def clear(self) -> None:
-        """Forget all (stamps went back); how the depth camera looks stays."""
-        self._kept["depth"].clear()
-        self._kept["cloud"].clear()
+        Args:
+            stamp_ns: Of the image.
+            kind: depth or cloud; empty for all that are on.
+        """
+        wanted = {"depth": self._params.depth_image, "cloud": self._params.point_cloud}
+        names = [kind] if kind else [name for name, on in wanted.items() if on]
+        return all(self._is_settled(name, stamp_ns) for name in names)
 
     def _add(self, name: str, message: Any) -> None:
         kept = self._kept[name]
         stamp = header_of(message).stamp_ns
+        if kept and stamp < max(kept) - _WENT_BACK_NS:
+            kept.clear()
         kept.pop(stamp, None)
         kept[stamp] = message
         if len(kept) > KEPT:

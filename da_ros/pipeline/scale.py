@@ -42,8 +42,12 @@ from da_ros.scale.observations.transforms import (
     TransformSource,
     pose_matrix,
 )
+from da_ros.scale.observations.visibility import VisibilityOptions
 from da_ros.scale.options import FilterOptions, FitOptions
 from da_ros.types import ModelInfo
+
+_SMALL, _LARGE = 240, 480
+"""Heights of images [px] between which the cloud's windows are as chosen."""
 
 Values = npt.NDArray[np.float32]
 
@@ -183,7 +187,6 @@ class StreamScale:
             raise InputError(f"a cloud needs the camera: {item.frame.view.note}")
         header = header_of(evidence.cloud)
         cloud = Cloud(cloud_points(evidence.cloud), header.frame_id, header.stamp_ns)
-        fixed = self._mounting is not None
         return point_cloud_points(
             cloud,
             item.frame.header.frame_id,
@@ -191,7 +194,7 @@ class StreamScale:
             camera,
             self._mounting or self._transforms,
             values,
-            _cloud_options(self._params, fixed=fixed),
+            _cloud_options(self._params, camera.height),
         )
 
     def _ground(self, item: Predicted) -> PixelDepths:
@@ -258,15 +261,23 @@ def _depth_options(params: ScaleParams) -> DepthImageOptions:
     )
 
 
-def _cloud_options(params: ScaleParams, *, fixed: bool) -> PointCloudOptions:
+def _cloud_options(params: ScaleParams, image_height: int) -> PointCloudOptions:
+    usual = VisibilityOptions()
+    # Chosen in pixels of usual images: a thumbnail has fewer, a large one more to the same angle.
+    size = min(image_height / _SMALL, max(image_height / _LARGE, 1.0))
     return PointCloudOptions(
         # A fixed transform says nothing of how the robot moved between two stamps.
-        fixed_frame="" if fixed else params.fixed_frame,
+        fixed_frame="" if params.fixed_pose else params.fixed_frame,
         max_time_offset=params.max_time_offset,
         noise=params.cloud_noise,
         near=params.min_range,
         far=params.max_range,
         seed=params.seed,
+        visibility=replace(
+            usual,
+            window_px=max(4, round(size * usual.window_px)),
+            edge_px=max(1, round(size * usual.edge_px)),
+        ),
     )
 
 

@@ -9,8 +9,9 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from da_ros.params import CameraParams, NodeParams
-from da_ros.pipeline import Stream
+from da_ros.pipeline import Evidence, Stream
 from da_ros.ros.camera_info import CameraInfoCache, Match
+from da_ros.ros.camera_scale import CameraScale
 from da_ros.ros.notices import Notices
 from da_ros.ros.qos import AutoSubscription
 from da_ros.types import Header
@@ -26,11 +27,17 @@ class Camera:
         info_topic: Resolved.
         stream: What the pipeline remembers of it; for the worker's thread alone.
         infos: What has come on ``info_topic``.
+        scale: Where its metres come from; None without a source of scale.
         last_image: What the last image was, in words.
     """
 
     def __init__(
-        self, node: Node, params: NodeParams, on_image: Callable[[Any], None], notices: Notices
+        self,
+        node: Node,
+        params: NodeParams,
+        on_image: Callable[[Any], None],
+        notices: Notices,
+        scale: CameraScale | None = None,
     ) -> None:
         """Subscribe.
 
@@ -39,9 +46,11 @@ class Camera:
             params: Transport and QoS.
             on_image: For each image.
             notices: Takes what is odd about this camera.
+            scale: Where its metres come from; closed with the camera.
         """
         self.image_topic, self.info_topic = camera_topics(node, params.image_transport)
-        self.stream = Stream(self.image_topic)
+        self.scale = scale
+        self.stream = Stream(self.image_topic, scale=None if scale is None else scale.stream)
         self.infos = CameraInfoCache()
         self.last_image = ""
         self._notices = notices
@@ -79,12 +88,14 @@ class Camera:
     @property
     def faults(self) -> list[str]:
         """Why publishers are not heard."""
-        return [text for text in (self._images.fault, self._infos.fault) if text]
+        others = [] if self.scale is None else [one.fault for one in self.scale.subscriptions]
+        return [text for text in (self._images.fault, self._infos.fault, *others) if text]
 
     def refresh(self) -> list[str]:
         """Look at the publishers again; return what changed, in words."""
         changed = []
-        for subscription in (self._images, self._infos):
+        others = [] if self.scale is None else self.scale.subscriptions
+        for subscription in (self._images, self._infos, *others):
             subscription.refresh()
             count = subscription.publishers
             text = f"{subscription.topic}: {count} publisher(s), subscribed {subscription.choice}"
@@ -98,6 +109,10 @@ class Camera:
     def info_for(self, header: Header, wait_s: float) -> Match:
         """Find the camera_info of an image; for the worker's thread."""
         return self.infos.match(header, wait_s, has_publisher=self._infos.publishers > 0)
+
+    def evidence_for(self, header: Header, wait_s: float) -> tuple[Evidence, ...]:
+        """Find what other sensors measured at an image; for the worker's thread."""
+        return () if self.scale is None else self.scale.evidence_for(header, wait_s)
 
     def note_header(self, header: Header, camera: CameraParams) -> None:
         """Look at an image's header; for the worker's thread."""
@@ -114,8 +129,10 @@ class Camera:
                 f"{(self._last_stamp - header.stamp_ns) / 1e9:.3f} s (a bag that loops?); what is "
                 "remembered over time starts anew",
             )
-            self.stream.color_range = None
+            self.stream.forget()
             self.infos.clear()
+            if self.scale is not None:
+                self.scale.start_anew()
         self._last_stamp = header.stamp_ns
 
     def close(self) -> None:
@@ -123,6 +140,8 @@ class Camera:
         self._images.close()
         self._infos.close()
         self.infos.close()
+        if self.scale is not None:
+            self.scale.close()
 
     def _image_came(self, image: Any) -> None:
         encoding = getattr(image, "encoding", None)

@@ -24,6 +24,7 @@ from da_ros.ros.frame_statistics import FrameStatistics
 from da_ros.ros.memory import give_back, keep_freed_memory
 from da_ros.ros.notices import Notices
 from da_ros.ros.rate_limit import RateLimit
+from da_ros.ros.scale_services import ScaleServices
 
 if TYPE_CHECKING:
     from da_ros.network.estimator import DepthEstimator
@@ -59,6 +60,7 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         self._limit, self._keep_alive = RateLimit(), RateLimit()
         self._declared = NodeParameters(self, lambda: self._session is not None, self._accept)
         self._enable = self.create_service(SetBool, "~/enable", self._on_enable)
+        self._scale = ScaleServices(self, self._active)
         # Timers of the node's own clock stand still with use_sim_time and no /clock.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._refresh = self.create_timer(REFRESH_S, self._on_refresh, clock=self._steady)
@@ -148,13 +150,22 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
 
         assert self._session is not None, "rclpy activates only what is configured"
         self._activated_at = time.monotonic()
-        self._camera = Camera(self, self._session.params.node, self._on_image, self._notices)
+        scale = self._session.open_scale(self)
+        self._camera = Camera(
+            self, self._session.params.node, self._on_image, self._notices, scale
+        )
         self.get_logger().info(
             f"active: {self._camera.image_topic}, subscribed {self._camera.image_choice}; "
             f"camera_info from {self._camera.info_topic}"
         )
 
+    def _active(self) -> tuple[Session, Camera] | None:
+        if self._session is None or self._camera is None:
+            return None
+        return self._session, self._camera
+
     def _stop(self) -> None:
+        self._scale.stop("the node was deactivated")
         if self._camera is not None:
             self._camera.close()
             self._camera = None
@@ -188,6 +199,7 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             )
 
     def _on_refresh(self) -> None:
+        self._scale.check()
         for text in self._camera.refresh() if self._camera is not None else ():
             self.get_logger().info(text)
 
@@ -240,6 +252,8 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
                 status.input_status(camera, self._counts, self._notices, silent_s=silent_s)
             )
             found.append(status.camera_status(camera, self._notices))
+            if camera.scale is not None:
+                found.append(status.scale_status(camera.scale, self._notices))
         if session is not None:
             found.append(status.output_status(session.outputs, self._counts, self._notices))
         return found

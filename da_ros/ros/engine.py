@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,10 @@ from da_ros.conversions import header_of
 from da_ros.errors import DaRosError, DeviceError
 from da_ros.params import DepthNodeParams
 from da_ros.pipeline import DepthPipeline, ImageInput, PackedFrame
+from da_ros.ros.calibration import CalibrationRun
 from da_ros.ros.camera import Camera
 from da_ros.ros.camera_info import Match
+from da_ros.ros.camera_scale import scale_words
 from da_ros.ros.frame_statistics import FrameStatistics, FrameTimes
 from da_ros.ros.notices import Notices
 from da_ros.ros.outputs import Outputs
@@ -44,6 +47,7 @@ class Engine:
     Attributes:
         pipeline: With the network.
         params: May be replaced between frames.
+        run: A calibration under way, which wants frames even if nobody subscribes.
     """
 
     def __init__(
@@ -53,11 +57,13 @@ class Engine:
         outputs: Outputs,
         counts: FrameStatistics,
         notices: Notices,
+        log: Callable[[str], None],
     ) -> None:
         self.pipeline = pipeline
         self.params = params
         self._outputs = outputs
-        self._counts, self._notices = counts, notices
+        self._counts, self._notices, self._log = counts, notices, log
+        self.run: CalibrationRun | None = None
 
     def replace_params(self, params: DepthNodeParams) -> None:
         """Take new values of dynamic parameters from the next frame on."""
@@ -81,13 +87,17 @@ class Engine:
     def _work(self, arrival: Arrival) -> None:
         taken = time.perf_counter()
         wanted = self._outputs.wanted()
-        if not self.pipeline.wanted(wanted) and not arrival.keep_alive:
+        run = self.run
+        if not self.pipeline.wanted(wanted) and not arrival.keep_alive and run is None:
             self._counts.dropped("no subscriber")
             return
         camera, header = arrival.camera, header_of(arrival.image)
         camera.note_header(header, self.params.camera)
         match = camera.info_for(header, self.params.node.camera_info_wait)
-        given = ImageInput(arrival.image, match.info, camera.stream, wanted)
+        evidence = camera.evidence_for(header, self.params.scale_node.wait)
+        # What is known of the scale is latched: who comes later must find it.
+        outputs = wanted | {"scale"}
+        given = ImageInput(arrival.image, match.info, camera.stream, outputs, evidence)
         done = self._attempt(given)
         if isinstance(done, DaRosError):
             self._drop("device" if isinstance(done, DeviceError) else "bad image", done)
@@ -96,6 +106,9 @@ class Engine:
         self._outputs.publish(done)
         end = time.perf_counter()
         self._note_camera(match, done)
+        self._note_scale(camera, done)
+        if run is not None:
+            run.add(done)
         self._counts.finished(
             FrameTimes(
                 stages=done.times,
@@ -108,6 +121,8 @@ class Engine:
 
     def _attempt(self, given: ImageInput) -> PackedFrame | DaRosError:
         """Run the pipeline; if the device or the network fails, once more with memory freed."""
+        scale = given.stream.scale
+        before = None if scale is None else scale.state()
         try:
             done = self.pipeline.run([given])[0]
             if not isinstance(done, DeviceError):
@@ -116,6 +131,8 @@ class Engine:
         except Exception as error:
             first = error
         free_memory(self.pipeline.estimator.device)
+        if scale is not None and before is not None:
+            scale.restore(before)  # the frame must not be observed twice
         done = self.pipeline.run([given])[0]
         if not isinstance(done, DaRosError):
             self._notices.seldom("output: repeated", f"a frame needed a second attempt: {first}")
@@ -132,6 +149,21 @@ class Engine:
             )
         else:
             self._notices.over("camera: info")
+
+    def _note_scale(self, camera: Camera, done: PackedFrame) -> None:
+        """Say once a change of the scale's state, and seldom why evidence is refused."""
+        if camera.scale is None or done.calibration is None:
+            return
+        before, _ = camera.scale.look()
+        camera.scale.note(done.calibration)
+        state = done.calibration.estimate.state
+        if before is None or before.estimate.state is not state:
+            self._log(f"scale: {scale_words(done.calibration)}")
+        refusal = done.calibration.refusal
+        if refusal:
+            self._notices.seldom("scale: refusal", f"scale: refused: {refusal}")
+        elif done.calibration.reports:
+            self._notices.over("scale: refusal")
 
 
 def free_memory(device: torch.device) -> None:

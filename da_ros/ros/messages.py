@@ -9,20 +9,20 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField, RegionOf
 from std_msgs.msg import Header as HeaderMessage
 
 from da_ros.conversions import Fields, message_data
-from da_ros.pipeline.outputs import CAMERA_INFO, DEPTH_INFO, IMAGE, POINT_CLOUD
+from da_ros.pipeline.outputs import CAMERA_INFO, IMAGE, POINT_CLOUD
 from da_ros.types import Header
 
 
 def message_class(type_name: str) -> Any:
     """Class of a message type that the pipeline makes; None if da_ros.msg was not built."""
     known = {IMAGE: Image, CAMERA_INFO: CameraInfo, POINT_CLOUD: PointCloud2}
-    if type_name == DEPTH_INFO:
-        try:
-            from da_ros.msg import DepthInfo
-        except ModuleNotFoundError:
-            return None
-        return DepthInfo
-    return known[type_name]
+    if type_name in known:
+        return known[type_name]
+    try:
+        from da_ros import msg
+    except ImportError:
+        return None
+    return getattr(msg, type_name.rpartition("/")[2])
 
 
 class ReusedMessages:

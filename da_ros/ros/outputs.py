@@ -8,11 +8,15 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
+from da_ros.conversions import Fields, retracted_estimate
 from da_ros.params import OUTPUTS
 from da_ros.pipeline import TOPIC_TYPES, PackedFrame, available_outputs, topics_of
+from da_ros.pipeline.outputs import SCALE_ESTIMATE
 from da_ros.ros.messages import ReusedMessages, message_class
 from da_ros.ros.qos import mismatches, output_profile
 from da_ros.types import ModelInfo
+
+SCALE_TOPIC = "scale"
 
 
 class Outputs:
@@ -22,22 +26,24 @@ class Outputs:
         left_out: Topics whose message was not built into this installation.
     """
 
-    def __init__(self, node: LifecycleNode, model: ModelInfo) -> None:
+    def __init__(self, node: LifecycleNode, model: ModelInfo, *, scaled: bool = False) -> None:
         """Advertise.
 
         Args:
             node: Whose ``~/`` topics they are.
             model: Decides which: a metric one has no inverse depth, a relative one no metres.
+            scaled: Whether a source of scale is on, so that a relative one can have them.
         """
         # With a reference of any size: nominal_d_ref may still be set, and then they can be made.
-        possible = available_outputs(model, nominal_d_ref=1.0)
+        possible = available_outputs(model, nominal_d_ref=1.0, scaled=scaled)
+        self._last_scale: Fields | None = None
         self.left_out: list[str] = []
         self._node = node
         self._names = {
             topic: name
             for name in OUTPUTS
             if name in possible
-            for topic in topics_of(frozenset({name}), model.kind)
+            for topic in topics_of(frozenset({name}), model.kind, scaled=scaled)
         }
         self._profiles: dict[str, QoSProfile] = {}
         self._full_names: dict[str, str] = {}
@@ -66,6 +72,14 @@ class Outputs:
             if topic in frame.messages:
                 fields = frame.messages[topic]
                 publisher.publish(self._messages.filled(topic, fields, TOPIC_TYPES[topic]))
+        self._last_scale = frame.messages.get(SCALE_TOPIC, self._last_scale)
+
+    def retract_scale(self) -> None:
+        """Say that what was said of the scale holds no more."""
+        if self._last_scale is not None and SCALE_TOPIC in self._publishers:
+            fields = retracted_estimate(self._last_scale)
+            message = self._messages.filled(SCALE_TOPIC, fields, SCALE_ESTIMATE)
+            self._publishers[SCALE_TOPIC].publish(message)
 
     def look(self) -> tuple[dict[str, int], list[str]]:
         """Count the subscribers of each topic, and say which do not hear us, and why."""
@@ -87,7 +101,7 @@ class Outputs:
         if message is None:
             self.left_out.append(topic)
             return
-        profile = output_profile()  # overrides are written into it
+        profile = output_profile(latched=topic == SCALE_TOPIC)  # overrides are written into it
         self._publishers[topic] = self._node.create_lifecycle_publisher(
             message,
             f"~/{topic}",

@@ -18,13 +18,14 @@ OUTPUT_DEPTH = 2
 """Of publishers: one on its way, one to come."""
 
 
-def output_profile() -> QoSProfile:
-    """Of the outputs: what every subscriber can take."""
+def output_profile(*, latched: bool = False) -> QoSProfile:
+    """Of the outputs: what every subscriber can take; a latched one keeps its last message."""
+    durable = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
     return QoSProfile(
         reliability=ReliabilityPolicy.RELIABLE,
-        durability=DurabilityPolicy.VOLATILE,
+        durability=durable,
         history=HistoryPolicy.KEEP_LAST,
-        depth=OUTPUT_DEPTH,
+        depth=1 if latched else OUTPUT_DEPTH,
     )
 
 

@@ -11,9 +11,11 @@ from rclpy.lifecycle import LifecycleNode
 
 from da_ros.network.estimator import DepthEstimator
 from da_ros.params import DepthNodeParams, ModelParams
-from da_ros.pipeline import DepthPipeline
+from da_ros.pipeline import DepthPipeline, StreamScale
 from da_ros.pipeline.depths import depth_range
+from da_ros.ros.calibration import CalibrationRun
 from da_ros.ros.camera import Camera
+from da_ros.ros.camera_scale import CameraScale
 from da_ros.ros.engine import Arrival, Engine
 from da_ros.ros.frame_statistics import FrameStatistics
 from da_ros.ros.notices import Notices
@@ -61,7 +63,8 @@ class Session:
         try:
             pipeline = DepthPipeline(estimator, params)
             _warm_up(node, estimator, params)
-            outputs = Outputs(node, estimator.info)
+            StreamScale.of(estimator.info, params.scale)  # refuses what can never be used
+            outputs = Outputs(node, estimator.info, scaled=pipeline.is_scaled)
         except BaseException:
             estimator.close()
             raise
@@ -74,7 +77,9 @@ class Session:
             f"{estimator.info.model_id} ({estimator.info.kind}) on {estimator.device}, ready "
             f"after {time.monotonic() - start:.1f} s"
         )
-        return cls(estimator, outputs, Engine(pipeline, params, outputs, counts, notices))
+        log = node.get_logger().info
+        engine = Engine(pipeline, params, outputs, counts, notices, log)
+        return cls(estimator, outputs, engine)
 
     @property
     def params(self) -> DepthNodeParams:
@@ -91,8 +96,37 @@ class Session:
         self._engine.replace_params(params)
 
     def is_wanted(self) -> bool:
-        """Whether somebody subscribes something that can be made."""
+        """Whether somebody subscribes something that can be made, or a calibration runs."""
+        if self._engine.run is not None:
+            return True
         return bool(self._engine.pipeline.wanted(self.outputs.wanted()))
+
+    def open_scale(self, node: LifecycleNode) -> CameraScale | None:
+        """Subscribe the sources of a camera's scale, if any are on."""
+        return CameraScale.open(node, self.estimator.info, lambda: self._engine.params)
+
+    def calibrate(self, on_end: Callable[[], None]) -> CalibrationRun:
+        """Begin to gather fits of the next frames.
+
+        Args:
+            on_end: Called in any thread when there are enough, or time is over.
+        """
+        wanted = self.params.scale_node
+        run = CalibrationRun(wanted.calibrate_frames, wanted.calibrate_timeout, on_end)
+        self._engine.run = run
+        return run
+
+    def end_calibration(self) -> None:
+        """Gather no more."""
+        self._engine.run = None
+
+    def reset_scale(self, camera: Camera) -> None:
+        """Forget the scale; a frame in work is finished first."""
+        self.settle()
+        camera.stream.forget()
+        if camera.scale is not None:
+            camera.scale.forget()
+        self.outputs.retract_scale()
 
     def offer(self, camera: Camera, image: Any, *, keep_alive: bool) -> bool:
         """Hand an image to the inference thread; return whether it replaced one that waited."""

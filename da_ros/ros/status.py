@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from da_ros.network.estimator import DepthEstimator
+from da_ros.pipeline.packing import sigma_5m
 from da_ros.ros.camera import Camera
+from da_ros.ros.camera_scale import CameraScale, scale_words
 from da_ros.ros.diagnostics import ERROR, OK, WARN, Status
 from da_ros.ros.frame_statistics import FrameStatistics
 from da_ros.ros.notices import Notices
 from da_ros.ros.outputs import Outputs
+from da_ros.scale.filter import ScaleState
 
 SILENCE_S = 2.0
 """Without an image for so long, the input is called silent."""
@@ -85,6 +88,38 @@ def camera_status(camera: Camera, notices: Notices) -> Status:
     if faults:
         return Status("camera_info", "; ".join(faults), WARN, values)
     return Status("camera_info", "fits the images", OK, values)
+
+
+def scale_status(scale: CameraScale, notices: Notices) -> Status:
+    """Whether there are metres, how sure, and what each source said last."""
+    last, reports = scale.look()
+    values: dict[str, object] = {"sources": ", ".join(scale.stream.sources)}
+    if last is not None:
+        estimate = last.estimate
+        values |= {
+            "state": estimate.state,
+            "age [s]": estimate.age,
+            "inliers": last.basis.inliers,
+            "sigma at 5 m [m]": sigma_5m(last),
+            "note": last.note,
+        }
+    for name, count in scale.inputs.publishers.items():
+        values[f"{name}: topic"] = scale.inputs.topics[name]
+        values[f"{name}: publishers"] = count
+        values[f"{name}: received"] = scale.inputs.box.received[name]
+    for name, report in reports.items():
+        values[f"{name}: points"] = f"{report.inliers} of {report.used} of {report.offered}"
+        values[f"{name}: residual"] = report.residual
+        values[f"{name}: said"] = report.message
+    faults = [
+        f"nobody publishes {scale.inputs.topics[name]}"
+        for name, count in scale.inputs.publishers.items()
+        if not count
+    ]
+    faults += notices.active("scale: ")
+    text = "; ".join([scale_words(last), *faults])
+    calibrated = last is not None and last.estimate.state is ScaleState.CALIBRATED
+    return Status("scale", text, OK if calibrated and not faults else WARN, values)
 
 
 def output_status(outputs: Outputs, counts: FrameStatistics, notices: Notices) -> Status:

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from ramp_estimator import ramp_estimator
 
-from da_ros.params import OUTPUTS, PipelineParams
+from da_ros.errors import InputError, ParameterError
+from da_ros.params import OUTPUTS, PipelineParams, ScaleParams
 from da_ros.pipeline import (
     CloudEvidence,
     DepthEvidence,
@@ -24,7 +25,11 @@ from da_ros.pipeline import (
     PackedFrame,
     Stream,
     StreamScale,
+    available_outputs,
+    checked_outputs,
 )
+from da_ros.scale.observations.static import StaticCalibration, save_calibration
+from da_ros.scale.observations.transforms import TransformBuffer
 from da_ros.types import Kind
 
 METRIC, RELATIVE = Kind.METRIC_DEPTH, Kind.RELATIVE_INVERSE_DEPTH
@@ -253,3 +258,250 @@ class TestDepthImage:
         assert re.search(said, done.calibration.refusal), done.calibration.refusal
         assert re.search(said, done.messages["scale"]["refusal"])
         assert done.messages["scale"]["state"] == 0
+
+
+def moved(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    return points @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def tree(speed: float = 0.0, frame_id: str = "cam_optical") -> TransformBuffer:
+    """odom -> base (drives along x) -> scanner (1 m up), camera (looks ahead, 0.8 m up)."""
+    buffer = TransformBuffer()
+    for number in range(-40, 41):
+        at = ms(50 * number)
+        buffer.add("odom", "base", at, (speed * 0.05 * number, 0, 0), (0, 0, 0, 1))
+    buffer.add("base", "scanner", 0, (0.0, 0.1, 1.0), (0, 0, 0, 1), static=True)
+    buffer.add("base", frame_id, 0, (0.2, 0.0, 0.8), (-0.5, 0.5, -0.5, 0.5), static=True)
+    return buffer
+
+
+class TestPointCloud:
+    def test_through_tf_and_time_while_the_robot_drives(self) -> None:
+        transforms = tree(speed=4.0)
+        bench = Bench(scale__point_cloud=True, transforms=transforms)
+        truth = bench.world()
+        # 80 ms and 32 cm later the scanner sees the same world.
+        at, later = ms(0), ms(80)
+        to_scanner = transforms.lookup("scanner", later, "cam_optical", at, "odom")
+        points = moved(optical_points(truth), to_scanner)
+        done = bench.run(at, CloudEvidence(cloud_message(points, later, "scanner")))
+        np.testing.assert_allclose(values_of(done.messages["depth/image"]), truth, rtol=0.01)
+        assert done.messages["depth_info"]["scale_source"] == 4
+        # Taken as of one moment, the drive would be in the metres.
+        frozen = Bench(scale__point_cloud=True, transforms=transforms, scale__fixed_frame="")
+        refused = frozen.run(at, CloudEvidence(cloud_message(points, later, "scanner")))
+        assert "without a fixed frame" in refused.messages["scale"]["refusal"]
+
+    def test_fixed_transform_without_tf(self) -> None:
+        pose = "0.1 -0.15 -0.05 0 0 0 1"
+        bench = Bench(scale__point_cloud=True, scale__fixed_transform=pose)
+        points = optical_points(bench.world()) - np.array([0.1, -0.15, -0.05])
+        done = bench.run(ms(0), CloudEvidence(cloud_message(points, ms(5), "any")))
+        np.testing.assert_allclose(
+            values_of(done.messages["depth/image"]), bench.world(), rtol=0.01
+        )
+
+    def test_without_tf_or_camera_it_says_why(self) -> None:
+        bench = Bench(scale__point_cloud=True)
+        message = CloudEvidence(cloud_message(optical_points(bench.world()), ms(0), "scanner"))
+        assert (
+            "no transform from 'scanner'" in bench.run(ms(0), message).messages["scale"]["refusal"]
+        )
+        given = ImageInput(image(ms(1)), None, bench.stream, ALL, (message,))
+        done = bench.pipeline.run([given])[0]
+        assert isinstance(done, PackedFrame)
+        assert "a cloud needs the camera: no camera_info" in done.messages["scale"]["refusal"]
+
+
+class TestGroundPlane:
+    """The ramp network on a picture whose red falls with the rows: a floor to the horizon."""
+
+    HEIGHT, FX = 1.2, 120.0
+
+    def floor(self) -> np.ndarray:
+        """A picture that makes the network say what a floor under a level camera is."""
+        v = np.arange(HEIGHT)[:, None] * np.ones((1, WIDTH))
+        wanted = 0.012 * np.clip(v - (HEIGHT - 1) / 2, 0, None)  # 1/z in the network's unit
+        red = (wanted - v / (HEIGHT - 1)) / 0.5 * 0.229 * 255 + 0.485 * 255 + 40
+        return np.dstack([np.clip(red, 0, 255), 0 * v + 100, 0 * v + 100]).astype(np.uint8)
+
+    @pytest.mark.parametrize("how", ["height", "frame"])
+    def test_metres_of_a_floor(self, how: str) -> None:
+        settings: dict[str, Any] = {"scale__ground_plane": True}
+        transforms = None
+        if how == "height":
+            settings["scale__camera_height"] = self.HEIGHT
+        else:
+            settings["scale__base_frame"] = "base_footprint"
+            transforms = TransformBuffer()
+            transforms.add("base_footprint", "cam_optical", 0, (0.3, 0, self.HEIGHT),
+                           (-0.5, 0.5, -0.5, 0.5), static=True)  # fmt: skip
+        rgb = self.floor()
+        bench = Bench(transforms=transforms, **settings)
+        done = bench.run(ms(0), rgb=rgb)
+        v = np.arange(HEIGHT)
+        truth = self.FX * self.HEIGHT / np.maximum(v - (HEIGHT - 1) / 2, 1e-9)
+        seen = (v > (HEIGHT - 1) / 2 + 12) & (v < HEIGHT - 3)
+        assert "depth/image" in done.messages, done.messages["scale"]["refusal"]
+        found = values_of(done.messages["depth/image"])[seen]
+        assert np.abs(found / truth[seen, None] - 1).max() < 0.05
+        assert done.messages["depth_info"]["scale_source"] == 8
+
+    def test_no_floor_no_metres(self) -> None:
+        noise = np.random.default_rng(1).integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+        noise = cv2.resize(noise[:12, :16], (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
+        done = Bench(scale__ground_plane=True, scale__camera_height=1.0).run(ms(0), rgb=noise)
+        assert "depth/image" not in done.messages
+        assert done.messages["scale"]["refusal"].startswith("ground_plane: ")
+
+
+class TestStatic:
+    def saved(self, path: Path, kind: Kind, **changes: Any) -> Path:
+        metric = kind is METRIC
+        model = ramp_estimator(kind).info
+        found = StaticCalibration(
+            model_id=model.model_id,
+            model_sha256=model.sha256,
+            kind=kind,
+            input_size=(70, 98),
+            coefficients=(FACTOR,) if metric else (SCALE, SHIFT),
+            covariance=((1e-4,),) if metric else ((1e-6, 0.0), (0.0, 1e-6)),
+            pixel_error=0.05,
+            source="depth_image",
+            date="2026-01-02",
+            static_camera=True,
+            frames=10,
+        )
+        save_calibration(replace(found, **changes), path)
+        return path
+
+    @pytest.mark.parametrize("kind", [METRIC, RELATIVE], ids=str)
+    def test_gives_metres_of_every_frame(self, kind: Kind, tmp_path: Path) -> None:
+        path = self.saved(tmp_path / "c.yaml", kind)
+        bench = Bench(kind, scale__calibration_file=str(path), scale__static_camera=True)
+        for number in range(3):
+            done = bench.run(ms(100 * number))
+            np.testing.assert_allclose(
+                values_of(done.messages["depth/image"]), bench.world(), rtol=0.01
+            )
+            told = done.messages["depth_info"]
+            assert (told["scale_source"], told["scale_state"]) == (16, 1)
+            assert ("scale" in done.messages) == (number == 0)  # news once
+        assert bench.run(ms(400)).messages["depth/std"] is not None
+
+    def test_of_another_size_gives_none(self, tmp_path: Path) -> None:
+        path = self.saved(tmp_path / "c.yaml", METRIC, input_size=(140, 196))
+        done = Bench(METRIC, scale__calibration_file=str(path)).run(ms(0))
+        assert "depth/image" not in done.messages
+        assert "made for a network input of 196x140 px" in done.messages["scale"]["refusal"]
+
+    def test_of_another_model_or_a_moving_camera_is_refused_at_once(self, tmp_path: Path) -> None:
+        other = self.saved(tmp_path / "c.yaml", METRIC, model_sha256="f" * 64)
+        with pytest.raises(InputError, match="calibrate anew"):
+            Bench(METRIC, scale__calibration_file=str(other))
+        path = self.saved(tmp_path / "d.yaml", RELATIVE)
+        with pytest.raises(InputError, match="stands still"):
+            Bench(scale__calibration_file=str(path))
+
+
+class TestSeveral:
+    def test_sources_are_fused_and_named(self) -> None:
+        bench = Bench(
+            scale__depth_image=True,
+            scale__point_cloud=True,
+            scale__fixed_transform="0 0 0 0 0 0 1",
+        )
+        truth = bench.world()
+        cloud = CloudEvidence(cloud_message(optical_points(truth), ms(0), "any"))
+        done = bench.run(ms(0), DepthEvidence(depth_message(truth, ms(0))), cloud)
+        np.testing.assert_allclose(values_of(done.messages["depth/image"]), truth, rtol=0.01)
+        assert done.messages["depth_info"]["scale_source"] == 2 + 4
+        told = done.messages["scale"]
+        assert told["source"] == 6
+        assert told["points_offered"] == truth.size + cloud.cloud.width
+        assert told["inliers"] > 500
+
+
+class TestOverTime:
+    def frames(self, bench: Bench, numbers: range) -> list[PackedFrame]:
+        """Every 100 ms, evidence with every third."""
+        depth = bench.world()
+        done = []
+        for number in numbers:
+            at = ms(100 * number)
+            evidence = [DepthEvidence(depth_message(depth, at))] if number % 3 == 0 else []
+            done.append(bench.run(at, *evidence))
+        return done
+
+    def test_an_interrupted_run_goes_on_as_if_it_had_not_been(self) -> None:
+        whole = self.frames(Bench(scale__depth_image=True), range(8))
+        first, second = Bench(scale__depth_image=True), Bench(scale__depth_image=True)
+        begun = self.frames(first, range(4))
+        assert second.stream.scale is not None
+        assert first.stream.scale is not None
+        second.stream.scale.restore(first.stream.scale.state())
+        rest = self.frames(second, range(4, 8))
+        for one, other in zip(whole, begun + rest, strict=True):
+            assert one.calibration is not None
+            assert other.calibration is not None
+            assert one.calibration.estimate == other.calibration.estimate
+            assert one.calibration.is_news == other.calibration.is_news
+            assert one.messages.keys() == other.messages.keys()
+            for topic in ("depth/image", "depth/std"):
+                assert bytes(one.messages[topic]["data"]) == bytes(other.messages[topic]["data"])
+
+    def test_news_only_when_there_are_some(self) -> None:
+        done = self.frames(Bench(scale__depth_image=True), range(7))
+        assert ["scale" in frame.messages for frame in done] == [
+            True, False, False, True, False, False, True,
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(("policy", "count"), [("hold", 5), ("refuse", 2)])
+    def test_metres_end(self, policy: str, count: int) -> None:
+        bench = Bench(scale__depth_image=True, scale__policy=policy, scale__stale_after=2.5)
+        bench.run(ms(0), DepthEvidence(depth_message(bench.world(), ms(0))))
+        done = [bench.run(ms(500 * n)) for n in range(1, 8)]
+        has = [True, *("depth/image" in frame.messages for frame in done)]
+        assert has == [True] * count + [False] * (8 - count)
+        states = [frame.messages["depth_info"]["scale_state"] for frame in done]
+        assert states == [1, 2, 2, 2, 3, 3, 3]
+        stds = [
+            values_of(f.messages["depth/std"]).mean() for f in done if "depth/std" in f.messages
+        ]
+        assert stds == sorted(stds)
+
+    def test_forget(self) -> None:
+        bench = Bench(scale__depth_image=True)
+        bench.run(ms(0), DepthEvidence(depth_message(bench.world(), ms(0))))
+        bench.stream.forget()
+        assert "depth/image" not in bench.run(ms(100)).messages
+
+
+class TestOutputs:
+    def test_metres_are_available_with_a_source(self) -> None:
+        relative, metric = ramp_estimator(RELATIVE).info, ramp_estimator(METRIC).info
+        assert available_outputs(relative, scaled=True) == ALL
+        assert available_outputs(metric, scaled=True) == ALL - {
+            "inverse_depth", "nominal_depth", "nominal_points",
+        }  # fmt: skip
+        assert not available_outputs(relative) & {"depth", "depth_mm", "points", "std", "scale"}
+        assert not available_outputs(metric) & {"std", "scale"}
+        with pytest.raises(ParameterError, match=r"or a source of scale \(parameters scale\.\*\)"):
+            checked_outputs(["std"], metric)
+        assert checked_outputs(["std"], metric, scaled=True) == {"std"}
+
+    def test_colours_begin_anew_with_the_unit(self) -> None:
+        bench = Bench(scale__depth_image=True, color__range="adaptive")
+        bench.run(ms(0))
+        inverse = bench.stream.color_range
+        bench.run(ms(100), DepthEvidence(depth_message(bench.world(), ms(100))))
+        metres = bench.stream.color_range
+        assert inverse is not None
+        assert metres is not None
+        assert inverse[0] > inverse[1]  # near is large
+        assert metres[0] < metres[1]
+        low, high = np.percentile(bench.world(), (2, 98))
+        assert metres == pytest.approx((low, high), rel=0.05)
+
+    def test_nothing_switched_on_is_no_scale(self) -> None:
+        assert StreamScale.of(ramp_estimator(METRIC).info, ScaleParams()) is None

@@ -102,6 +102,11 @@ def point_cloud_points(
     keep = ~hidden_points(pixels, depth, size, options.visibility)
     if prediction is not None:
         keep &= ~near_edges(pixels, prediction, size, options.visibility)
+    if not keep.any():
+        said = (
+            f"all {len(depth)} points in the image are hidden, or beside edges of the prediction"
+        )
+        return PixelDepths.none(SOURCE, said, offered)
     pixels, depth = pixels[keep], depth[keep]
     pick = spread_over_depth(depth, options.points, np.random.default_rng(options.seed))
     noise = np.full(len(pick), options.noise)

@@ -22,6 +22,10 @@ class TransformError(InputError):
     """No transform between two frames at a stamp; the message says why."""
 
 
+class FutureTransformError(TransformError):
+    """The stamp is later than all that is known: a transform may still come."""
+
+
 class TransformSource(Protocol):
     """What a source of points asks for transforms."""
 
@@ -47,6 +51,7 @@ class TransformSource(Protocol):
             (4, 4) float64 [m].
 
         Raises:
+            FutureTransformError: If a stamp is later than what is known of a frame.
             TransformError: If a frame is not known, not connected, or not known at its stamp.
         """
         ...
@@ -84,7 +89,8 @@ class TransformBuffer:
     """Poses over time between frames of a tree, as in /tf and /tf_static.
 
     Between two stamps translation is interpolated along the line, rotation along the arc; nothing
-    is extrapolated. No ROS: bags and tests use it, and robots without tf2.
+    is extrapolated. Stamps that go back by more than what is kept are a new beginning (a bag that
+    loops). No ROS: bags and tests use it, and robots without tf2.
 
     Args:
         keep: How long poses are kept behind the newest of their frame [s].
@@ -135,7 +141,13 @@ class TransformBuffer:
             return
         self._insert(edge, stamp_ns, pose)
 
+    def clear(self) -> None:
+        """Forget what moves; what is static stays."""
+        self._edges = {child: edge for child, edge in self._edges.items() if edge.static}
+
     def _insert(self, edge: _Edge, stamp_ns: int, pose: tuple[Floats, Floats]) -> None:
+        if edge.stamps and stamp_ns < edge.stamps[-1] - self._keep_ns:
+            edge.stamps, edge.poses = [], []
         at = bisect_right(edge.stamps, stamp_ns)
         if at and edge.stamps[at - 1] == stamp_ns:
             edge.poses[at - 1] = pose
@@ -199,7 +211,8 @@ def _interpolated(child: str, edge: _Edge, stamp_ns: int) -> Floats:
     first, last = edge.stamps[0], edge.stamps[-1]
     if not first <= stamp_ns <= last:
         away = (stamp_ns - last) * 1e-9 if stamp_ns > last else (stamp_ns - first) * 1e-9
-        raise TransformError(
+        kind = FutureTransformError if stamp_ns > last else TransformError
+        raise kind(
             f"transform {edge.parent!r} -> {child!r} is asked for {away:+.3f} s from what is "
             f"known of it ({(last - first) * 1e-9:.3f} s long)"
         )

@@ -1,4 +1,4 @@
-"""The contract of a transform source, on our own buffer; an adapter of tf2 runs the same class."""
+"""Our own buffer of transforms, beyond the contract of test_transform_contract.py."""
 
 from __future__ import annotations
 
