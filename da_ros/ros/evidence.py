@@ -142,6 +142,11 @@ class EvidenceInput:
         return {name: one.publishers for name, one in self._subscriptions.items() if name}
 
     @property
+    def choices(self) -> dict[str, str]:
+        """QoS of each source's subscription, in words."""
+        return {name: one.choice for name, one in self._subscriptions.items() if name}
+
+    @property
     def subscriptions(self) -> Sequence[AutoSubscription]:
         """All of them, to be refreshed."""
         return list(self._subscriptions.values())

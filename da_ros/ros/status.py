@@ -106,6 +106,7 @@ def scale_status(scale: CameraScale, notices: Notices) -> Status:
     for name, count in scale.inputs.publishers.items():
         values[f"{name}: topic"] = scale.inputs.topics[name]
         values[f"{name}: publishers"] = count
+        values[f"{name}: subscribed"] = scale.inputs.choices[name]
         values[f"{name}: received"] = scale.inputs.box.received[name]
     for name, report in reports.items():
         values[f"{name}: points"] = f"{report.inliers} of {report.used} of {report.offered}"

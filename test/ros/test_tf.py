@@ -46,7 +46,7 @@ def filled(feed: Any, transforms: list[Given]) -> Any:
 class StandInTf2:
     """tf2_ros as far as the adapter uses it, around our buffer. A mock: it is not tf2."""
 
-    class TransformException(Exception):
+    class TransformException(Exception):  # noqa: N818  # tf2's name
         pass
 
     class ExtrapolationException(TransformException):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -92,7 +93,6 @@ class Rig:
         self.robot, self.kind = robot, kind
         self.rgb = picture()
         self.truth = world(self.rgb, kind)
-        self.sent = {"depth_image": 0, "point_cloud": 0}
 
     def image(self, stamp_ns: int) -> Image:
         return stamp(self.robot.image(self.rgb), stamp_ns)
@@ -104,18 +104,49 @@ class Rig:
         """Send evidence, and wait until the node has it."""
         topic = DEPTH if name == "depth_image" else CLOUD
         sender = self.robot.publisher(type(message), topic)
-        self.robot.until(sender.get_subscription_count, f"{topic} is subscribed")
-        before = int(self.robot.value("scale", f"{name}: received") or 0)
-        sender.publish(message)
         self.robot.until(
-            lambda: int(self.robot.value("scale", f"{name}: received") or 0) > before,
-            f"{name} received",
+            lambda: (
+                sender.get_subscription_count()
+                and self.robot.value("scale", f"{name}: subscribed").startswith("reliable")
+            ),
+            f"{topic} is subscribed",
         )
+        before = self.received(name)
+        self._again_until(lambda: sender.publish(message), lambda: self.received(name) > before)
+
+    def received(self, name: str) -> int:
+        return int(self.robot.value("scale", f"{name}: received") or 0)
 
     def frame(self, stamp_ns: int, answers: Any) -> Any:
         """Send an image and wait for its DepthInfo; return that."""
-        self.robot.send(self.image(stamp_ns), self.info())
-        return self.robot.until(lambda: of_stamp(answers, stamp_ns), f"DepthInfo of {stamp_ns}")
+        image_out = self.robot.publisher(Image, "/front/image")
+        info_out = self.robot.publisher(CameraInfo, "/front/camera_info")
+        self.robot.until(
+            lambda: (
+                image_out.get_subscription_count()
+                and info_out.get_subscription_count()
+                and self.robot.value("input", "subscribed").startswith("reliable")
+            ),
+            "both sides matched",
+        )
+        self._again_until(
+            lambda: self.robot.send(self.image(stamp_ns), self.info()),
+            lambda: of_stamp(answers, stamp_ns),
+        )
+        return of_stamp(answers, stamp_ns)
+
+    def _again_until(self, send: Callable[[], Any], arrived: Callable[[], Any]) -> None:
+        """Send; once more only if a subscription changed under way and it was lost."""
+        due = 0.0
+
+        def sent() -> Any:
+            nonlocal due
+            if time.monotonic() > due:
+                send()
+                due = time.monotonic() + 10.0
+            return arrived()
+
+        self.robot.until(sent, "an answer")
 
 
 def stamp_of(message: Any) -> int:

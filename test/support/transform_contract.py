@@ -80,7 +80,7 @@ class TransformContract:
             found = source.lookup("odom", at * SECOND, "base", at * SECOND, None)
             np.testing.assert_allclose(found, expected, atol=1e-6)
 
-    def test_from_one_stamp_to_another_through_a_fixed_frame(self, source: TransformSource) -> None:
+    def test_from_stamp_to_stamp_through_a_fixed_frame(self, source: TransformSource) -> None:
         found = source.lookup("camera", 11 * SECOND, "scanner", 10 * SECOND, "odom")
         camera = pose(90, 2, 0, 0) @ pose(0, 0.5, 0, 1)
         scanner = pose(0, 0, 0, 0) @ pose(180, 0, 0, 2)
