@@ -1,4 +1,8 @@
-"""Is the scanner where TF says it is? Its edges must be the picture's edges."""
+"""Is the scanner where TF says it is? Its edges must be the picture's edges.
+
+A network is wrong by regions, and on slanted surfaces that looks like a turned scanner. So with
+every turn a smooth error of the network is fitted along: what it cannot explain are edges.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,12 @@ from numpy.typing import NDArray
 from da_ros.geometry.camera import PinholeCamera
 from da_ros.geometry.unproject import project
 from da_ros.scale.observations.points import sample_bilinear
+from da_ros.scale.observations.visibility import VisibilityOptions, hidden_points
 from da_ros.scale.robust import Floats, best_pair
+
+_COLUMNS, _ROWS = 5, 4  # Knots of the network's smooth error over the image.
+_ROUNDS, _WIDEST, _NARROWER = 6, 0.25, 0.7  # Tolerance of the rounds: from wide to that asked for.
+_LINE_POINTS = 400
 
 
 class Mounting(str, Enum):
@@ -54,19 +63,27 @@ class MountingOptions:
         reach: Turns up to this are tried [rad].
         steps: To each side, in yaw and in pitch.
         tolerance: Relative residual from which a point fits not at all.
+        model_error: Of the network, smooth over the image, relative, standard deviation.
+        noise: What a point has beyond it, relative, standard deviation.
         wrong: A better turn must be at least this far away [rad].
         least_gain: And must take away this much of the misfit.
         least_contrast: Less than this between best and widest turns tells nothing.
         fewest_points: Fewer tell nothing.
+        most_points: So many are looked at.
+        window: Points are hidden by nearer ones on both sides within this, share of the width.
     """
 
     reach: float = math.radians(3.0)
     steps: int = 4
-    tolerance: float = 0.15
+    tolerance: float = 0.08
+    model_error: float = 0.05
+    noise: float = 0.03
     wrong: float = math.radians(1.2)
-    least_gain: float = 0.15
-    least_contrast: float = 0.04
+    least_gain: float = 0.1
+    least_contrast: float = 0.02
     fewest_points: int = 60
+    most_points: int = 1000
+    window: float = 0.0375
 
 
 def check_mounting(
@@ -78,7 +95,7 @@ def check_mounting(
     """Turn the points about the camera, and see where they fit the prediction best.
 
     Args:
-        points: In the camera's optical frame, visible ones, those at edges too, (N, 3) [m].
+        points: In the camera's optical frame, those at edges too, (N, 3) [m].
         values: Relative inverse depth, (h, w).
         camera: Of the image.
         options: See there.
@@ -87,11 +104,21 @@ def check_mounting(
         The verdict with its figures.
     """
     angles = np.linspace(-options.reach, options.reach, 2 * options.steps + 1)
-    if len(points) < options.fewest_points:
+    seen = _seen(points, camera, options)
+    if len(seen) < options.fewest_points:
         return MountingCheck(Mounting.UNOBSERVABLE, 0.0, 0.0, 0.0, 0.0)
+    field = _hats(project(seen, camera), camera)
     cost = np.array(
-        [[_misfit(points, values, camera, a, b, options) for a in angles] for b in angles]
+        [
+            [_misfit(turned(seen, a, b), field, values, camera, options) for a in angles]
+            for b in angles
+        ]
     )
+    return _judged(cost, angles, options)
+
+
+def _judged(cost: Floats, angles: Floats, options: MountingOptions) -> MountingCheck:
+    """Verdict on the misfit of every pitch and yaw, (n, n)."""
     row, column = np.unravel_index(int(np.argmin(cost)), cost.shape)
     pitch, yaw = float(angles[row]), float(angles[column])
     best, given = float(cost[row, column]), float(cost[options.steps, options.steps])
@@ -114,39 +141,68 @@ def turned(points: Floats, yaw: float, pitch: float) -> Floats:
     return np.asarray(points @ (about_x @ about_y).T)
 
 
+def _seen(points: Floats, camera: PinholeCamera, options: MountingOptions) -> Floats:
+    """Points that fall into the image and are not behind others; a sample where they are many."""
+    points = np.asarray(points, np.float64)
+    points = points[np.isfinite(points).all(axis=1)]
+    points = points[points[:, 2] > 0]
+    pixels = project(points, camera)
+    high = np.array([camera.width, camera.height]) - 1
+    inside = ((pixels >= 0) & (pixels <= high)).all(axis=1)
+    points, pixels = points[inside], pixels[inside]
+    window = VisibilityOptions(window_px=max(4, round(options.window * camera.width)))
+    size = (camera.height, camera.width)
+    points = points[~hidden_points(pixels, points[:, 2], size, window)]
+    drawn = np.random.default_rng(0).permutation(len(points))[: options.most_points]
+    return np.asarray(points[drawn])
+
+
+def _hats(pixels: Floats, camera: PinholeCamera) -> Floats:
+    """Shares of each point in the knots around it, (N, knots): bilinear over the image."""
+    across = np.clip((pixels[:, 0] + 0.5) / camera.width, 0, 1) * (_COLUMNS - 1)
+    down = np.clip((pixels[:, 1] + 0.5) / camera.height, 0, 1) * (_ROWS - 1)
+    near_column = np.clip(1 - np.abs(across[:, None] - np.arange(_COLUMNS)), 0, None)
+    near_row = np.clip(1 - np.abs(down[:, None] - np.arange(_ROWS)), 0, None)
+    return np.asarray(np.einsum("ni,nj->nij", near_row, near_column).reshape(len(pixels), -1))
+
+
 def _misfit(
     points: Floats,
+    field: Floats,
     values: NDArray[np.float32],
     camera: PinholeCamera,
-    yaw: float,
-    pitch: float,
     options: MountingOptions,
 ) -> float:
-    """Mean squared relative residual about the best line, 1 where a point does not fit."""
-    moved = turned(points, yaw, pitch)
-    pixels = project(moved, camera)
-    d = sample_bilinear(values, pixels, (camera.height, camera.width))
-    known = np.isfinite(d) & (moved[:, 2] > 0)
+    """Mean squared relative residual, 1 where a point does not fit.
+
+    Of z (s d + t) = 1 + error(pixel), s, t and the knots of the error found by reweighting.
+    """
+    d = sample_bilinear(values, project(points, camera), (camera.height, camera.width))
+    known = np.isfinite(d) & (points[:, 2] > 0)
     if known.sum() < options.fewest_points / 2:
         return 1.0
-    d, y = d[known], 1.0 / moved[known, 2]
-    order = np.argsort(d, kind="stable")
-    d, y = d[order], y[order]
-    tolerance = options.tolerance * y
-    line = best_pair(d, y, tolerance, seed=0, fewest=128)
+    d, z = d[known], points[known, 2]
+    line = _line(d, 1.0 / z, options.tolerance)
     if line is None:
         return 1.0
-    for _ in range(3):
-        weights = np.square(np.clip(1 - np.square((line[0] * d + line[1] - y) / tolerance), 0, 1))
-        weights /= tolerance**2
-        if np.count_nonzero(weights) < 3:
-            break
-        mean_d, mean_y = np.average(d, weights=weights), np.average(y, weights=weights)
-        away = d - mean_d
-        square = float((weights * away**2).sum())
-        if square <= 0:
-            break
-        scale = float((weights * away * (y - mean_y)).sum()) / square
-        line = np.array([scale, mean_y - scale * mean_d])
-    residual = (line[0] * d + line[1] - y) / tolerance
-    return float(np.minimum(residual**2, 1.0).mean())
+    design = np.column_stack((z * d, z, -field[known]))
+    # The knots are held to the network's error; by as little, the line to where it is.
+    held = np.full(design.shape[1], (options.noise / options.model_error) ** 2)
+    held[:2] = 1e-9
+    residual = design[:, :2] @ line - 1.0
+    for number in range(_ROUNDS):
+        wide = max(options.tolerance, _WIDEST * _NARROWER**number)
+        weights = np.square(np.clip(1.0 - np.square(residual / wide), 0.0, None))
+        weighted = (design * weights[:, None]).T
+        found = np.linalg.solve(weighted @ design + np.diag(held), weighted.sum(axis=1))
+        residual = design @ found - 1.0
+    misfit = np.minimum(np.square(residual / options.tolerance), 1.0).sum()
+    price = (held[2:] * found[2:] ** 2).sum() / options.tolerance**2
+    return float((misfit + price) / len(z))
+
+
+def _line(d: Floats, y: Floats, tolerance: float) -> Floats | None:
+    """A line to start from: through two points, near to most of some hundreds."""
+    order = np.argsort(d, kind="stable")[:: max(1, len(d) // _LINE_POINTS)]
+    d, y = d[order], y[order]
+    return best_pair(d, y, 2.0 * tolerance * y, seed=0, fewest=64)
