@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.scale import coverage
+from benchmarks.scale_bars.honesty import coverage
 
 
 class TestCoverage:
