@@ -1,7 +1,8 @@
 """20,000 frames through one node: does its memory, its threads or its descriptors grow?
 
     python -m benchmarks.soak                              # nano, 640x480, 20,000 frames
-    python -m benchmarks.soak --frames 4000 --json out.json
+    python -m benchmarks.soak --input-size 64 --threads 1  # a busy machine: the same messages,
+                                                           # a smaller input of the network
 
 The next image is sent when the cloud of the last one has come. RSS medians of the second tenth
 (frames 2,001 to 4,000) and of the last tenth of the frames must be within 1 %.
@@ -20,7 +21,16 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks import harness
-from benchmarks.node_process import Camera, node_command, outputs_of, quiet_ros, rss_mb, running
+from benchmarks.node_process import (
+    HEIGHT,
+    WIDTH,
+    Camera,
+    node_command,
+    outputs_of,
+    quiet_ros,
+    rss_mb,
+    running,
+)
 
 EVERY = 20
 """Frames between two looks at the memory."""
@@ -94,24 +104,34 @@ def main() -> None:
     )
     parser.add_argument("--frames", type=int, default=20_000)
     parser.add_argument("--threads", type=int, default=2, help="of the network (2)")
+    parser.add_argument(
+        "--input-size", type=int, default=0, help="of the network [px] (0: its own)"
+    )
     parser.add_argument("--json", type=Path, help="write the record here")
     options = parser.parse_args()
     quiet_ros()
     before = harness.circumstances()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running(node_command("nano", options.threads, Path(folder))) as process,
-    ):
-        camera = Camera(outputs_of("nano"))
-        try:
-            found = soak(camera, process, options.frames)
-        finally:
-            camera.close()
+    with tempfile.TemporaryDirectory() as folder:
+        words = node_command("nano", options.threads, Path(folder))
+        words += ["-p", f"input_size:={options.input_size}"]
+        found = soaked(words, options.frames)
+    found |= {"image": f"{WIDTH}x{HEIGHT}", "input_size": options.input_size}
     print(json.dumps(found, indent=1))
     if options.json is not None:
-        options.json.write_text(json.dumps({**found, **before}, indent=1) + "\n")
+        record = {**found, "threads_of_network": options.threads, **before}
+        options.json.write_text(json.dumps(record, indent=1) + "\n")
     if not found["held"]:
         raise SystemExit("it grows")
+
+
+def soaked(words: list[str], frames: int) -> dict[str, object]:
+    """Start a node, soak it, end it."""
+    with running(words) as process:
+        camera = Camera(outputs_of("nano"))
+        try:
+            return soak(camera, process, frames)
+        finally:
+            camera.close()
 
 
 if __name__ == "__main__":
