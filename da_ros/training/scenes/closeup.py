@@ -1,4 +1,4 @@
-"""Families of scenes seen from near: table tops, bins, shelves, and solids without a floor."""
+"""Families of scenes seen from near: table tops, shelves, and solids without a floor."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ def tabletop(b: Builder) -> None:
     top, w, d = r.uniform(0.4, 1.1), r.uniform(0.7, 2.2), r.uniform(0.6, 1.4)
     furniture.table(b, w, d, top)
     reach, size = r.uniform(0.5, 1.0), r.uniform(0.05, 0.3)
-    for _ in range(r.randint(2, 16)):
+    packed = r.random()
+    for _ in range(r.randint(2, 18)):
         x, z = r.gauss(0, 0.22) * w * reach, r.gauss(0, 0.22) * d * reach
         if abs(x) < w / 2 and abs(z) < d / 2:
-            things.clutter(b.at(x, -top, z), size * math.exp(r.uniform(-0.8, 0.6)))
+            thing = things.product if r.random() < packed else things.clutter
+            thing(b.at(x, -top, z), size * math.exp(r.uniform(-0.8, 0.6)))
     furnish(b, width, depth, r.randrange(5), (0.0, 0.0))
     look_at(
         b,
@@ -30,40 +32,7 @@ def tabletop(b: Builder) -> None:
         -top,
         r.uniform(-0.15, 0.15),
         r.uniform(0.45, 1.6),
-        r.uniform(0.3, 1.35),
-    )
-
-
-def bin_of_things(b: Builder) -> None:
-    """Into an open box full of things, from above or aslant."""
-    r = b.rng
-    shell(b, 6.0, 3.0, 6.0)
-    lamps(b, 2.0, 3.0, 2.0)
-    w, d, h, lift = (
-        r.uniform(0.3, 1.0),
-        r.uniform(0.3, 1.0),
-        r.uniform(0.1, 0.5),
-        r.uniform(0.0, 0.8),
-    )
-    wall, t = b.material(), r.uniform(0.005, 0.03)
-    if lift > 0.2:
-        b.box(0, 0, 0, w * 1.5, lift, d * 1.5, b.material())
-    b.box(0, -lift, 0, w, t, d, wall if r.random() < 0.6 else b.material())
-    for s in (-1, 1):
-        b.box(s * w / 2, -lift, 0, t, h, d, wall)
-        b.box(0, -lift, s * d / 2, w, h, t, wall)
-    for k in range(r.randint(3, 22)):
-        x, z = r.uniform(-0.42, 0.42) * w, r.uniform(-0.42, 0.42) * d
-        things.clutter(
-            b.at(x, -lift - t - r.uniform(0, 0.4) * h * (k > 8), z), r.uniform(0.06, 0.24)
-        )
-    look_at(
-        b,
-        r.gauss(0, 0.05),
-        -lift - h / 2,
-        r.gauss(0, 0.05),
-        r.uniform(0.5, 1.4),
-        r.uniform(0.6, 1.57),
+        r.uniform(0.3, 1.57),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from da_ros.training.scenes import closeup, indoor, outdoor
+from da_ros.training.scenes import bins, closeup, indoor, outdoor
 from da_ros.training.scenes.builder import Builder
 
 
@@ -26,14 +26,14 @@ class Family:
 
 # The order decides which family a seed draws.
 FAMILIES: Mapping[str, Family] = {
-    "room": Family(indoor.room, 0.24),
-    "corridor": Family(indoor.corridor, 0.09),
+    "room": Family(indoor.room, 0.23),
+    "corridor": Family(indoor.corridor, 0.08),
     "stairs": Family(indoor.stairs, 0.04),
-    "tabletop": Family(closeup.tabletop, 0.13),
-    "bin": Family(closeup.bin_of_things, 0.06),
-    "shelf": Family(closeup.facing_shelf, 0.12),
-    "soup": Family(closeup.soup, 0.06),
-    "street": Family(outdoor.street, 0.13, outdoor=True),
-    "open": Family(outdoor.open_ground, 0.07, outdoor=True),
+    "tabletop": Family(closeup.tabletop, 0.14),
+    "bin": Family(bins.bin_of_things, 0.11),
+    "shelf": Family(closeup.facing_shelf, 0.11),
+    "soup": Family(closeup.soup, 0.05),
+    "street": Family(outdoor.street, 0.12, outdoor=True),
+    "open": Family(outdoor.open_ground, 0.06, outdoor=True),
     "yard": Family(outdoor.yard, 0.06, outdoor=True),
 }

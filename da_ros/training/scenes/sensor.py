@@ -21,12 +21,15 @@ _JPEG_TABLE = (
 )
 
 
-def photograph(radiance: Tensor, generator: torch.Generator) -> Tensor:
+def photograph(
+    radiance: Tensor, generator: torch.Generator, grain: torch.Generator | None = None
+) -> Tensor:
     """Expose, blur, add noise and compress, differently for each picture.
 
     Args:
         radiance: (B, H, W, 3) linear.
         generator: Its chance, on the same device.
+        grain: Of the noise alone, so that frames of one camera share all but that.
 
     Returns:
         (B, H, W, 3) uint8 RGB.
@@ -45,7 +48,7 @@ def photograph(radiance: Tensor, generator: torch.Generator) -> Tensor:
     )
     x = x / (1 + draw(0.0, 0.5) * x)  # highlights roll off
     sigma = draw(0.0, 1.0) ** 2
-    noise = torch.randn(x.shape, generator=generator, device=x.device)
+    noise = torch.randn(x.shape, generator=grain or generator, device=x.device)
     x = x + noise * sigma * (0.006 + 0.035 * x.clamp_min(0).sqrt())
     x = x.clamp(1e-4, 1) ** draw(0.45, 1.0)
     grey = x.mean(1, keepdim=True)

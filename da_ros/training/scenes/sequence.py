@@ -112,8 +112,9 @@ def render_sequence(
         camera = move(scene.camera, number / max(1, frames - 1), travel)
         here = stack([replace(scene, camera=camera)], device)
         shot = render(here, atlas, height, width, supersample)
-        generator = torch.Generator(device).manual_seed(seed)  # one look for all frames
-        rgb.append(photograph(shot.radiance, generator)[0].cpu().numpy())
+        look = torch.Generator(device).manual_seed(seed)  # the same for all frames
+        grain = torch.Generator(device).manual_seed(seed + number + 1)
+        rgb.append(photograph(shot.radiance, look, grain)[0].cpu().numpy())
         depth.append(shot.depth[0].cpu().numpy())
         poses.append(pose_of(camera))
     camera_info = pinhole_of(scene.camera, height, width)

@@ -15,6 +15,7 @@ from da_ros.training.scenes.textures import Atlas
 from da_ros.training.scenes.tiles import shadowed_tiled
 
 SUN_DISTANCE = 1e3  # [m] shadows of the sun are cast from no farther
+BLURRED = 0.1  # footprint [textures] at which a room's walls are mirrored
 LIFT = 2e-3  # [m] off the surface, where rays to the light start
 
 
@@ -55,8 +56,23 @@ def shade(
     mirrored = hits.direction - 2 * _dot(hits.direction, s.normal) * s.normal
     facing = (1 + _dot(hits.direction, s.normal)).clamp(0, 1)
     reflect = gloss * (0.08 + 0.5 * facing**4)
-    colour = colour * (1 - reflect) + sky(scenes, atlas, mirrored) * reflect * (ambient + 0.3)
+    around = _surroundings(scenes, atlas, mirrored, main) * (ambient + 0.3)
+    colour = colour * (1 - reflect) + around * reflect
     return _air(scenes, atlas, hits, colour)
+
+
+def _surroundings(scenes: SceneTensors, atlas: Atlas, mirrored: Tensor, main: Tensor) -> Tensor:
+    """What shiny surfaces mirror: the sky, or in a room bright and dark walls and the lamp."""
+    light = scenes.lights[:, None, :]
+    indoors = light[..., tensors.IS_LAMP] > 0
+    noise = torch.zeros_like(mirrored[..., 0], dtype=torch.int64)
+    u, v = torch.atan2(mirrored[..., 0], mirrored[..., 2]) / torch.pi, mirrored[..., 1]
+    walls = atlas.sample(noise, u, v, torch.full_like(u, BLURRED)).mean(-1, keepdim=True)
+    lamp = _dot(mirrored, main).clamp_min(0) ** 24
+    room = (0.2 + 0.6 * walls + 1.5 * lamp * light[..., tensors.SUN]) * light[..., tensors.TINT]
+    if bool(indoors.all()):
+        return room
+    return torch.where(indoors, room, sky(scenes, atlas, mirrored))
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
@@ -94,8 +110,9 @@ def _shadowed(
 ) -> Tensor:
     if tiles is not None:
         return shadowed_tiled(scenes, point, to_light, hits.t < FAR, *tiles, compiled)
-    t, _ = cast(scenes, axes_of(point), axes_of(to_light), OFF_SURFACE, compiled)
-    return t < BEFORE_LIGHT
+    way = to_light.norm(dim=-1, keepdim=True)
+    t, _ = cast(scenes, axes_of(point), axes_of(to_light / way), OFF_SURFACE, compiled)
+    return t < BEFORE_LIGHT * way[..., 0]
 
 
 def _air(scenes: SceneTensors, atlas: Atlas, hits: Hits, colour: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from da_ros.training.scenes.builder import (
 
 CHUNK = 8  # solids that are cast together
 WAVES = 5  # of hilly ground, at most
+NOWHERE_DOWN = 1e6  # [m] below the ground: where solids lie that only fill up a list
 
 # Columns of a row of light; those of one number keep their axis.
 IS_LAMP, MAIN, SUN, FILL_PLACE, FILL = (
@@ -103,7 +104,7 @@ def stack(scenes: Sequence[Scene], device: torch.device | str) -> SceneTensors:
 def nowhere() -> NDArray[np.float32]:
     """Row of a solid that fills up a list: a grain, a thousand kilometres below the ground."""
     row = np.zeros(SOLID_FIELDS, np.float32)
-    row[CENTRE] = 0.0, 1e6, 0.0
+    row[CENTRE] = 0.0, NOWHERE_DOWN, 0.0
     row[ROTATION] = np.ravel(IDENTITY)
     row[HALF], row[CUT_REACH] = 1e-3, 1.0
     return row

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
 
 from da_ros.training.scenes.builder import (
+    BOX,
     CONE,
     CYLINDER,
     ELLIPSOID,
@@ -107,3 +109,39 @@ def bottle(b: Builder, size: float) -> None:
         b.round(0, -h * 0.7, 0, w * 0.35, h * 0.3, w * 0.35, b.material(), CYLINDER)
     else:
         b.solid((w * 0.6, -h * 0.4, 0), (w * 0.2, h * 0.22, w * 0.06), skin)
+
+
+def product(b: Builder, size: float) -> None:
+    """One packaged thing about ``size`` metres large, printed all over, lying any way up."""
+    r = b.rng
+    kind, skin = r.random(), printed(b, size)
+    w, h, d = (size * math.exp(r.uniform(-0.7, 0.2)) for _ in range(3))
+    if kind < 0.3:
+        shape, half = BOX, (w / 2, h / 2, d / 2)
+    elif kind < 0.5:  # a book, a card, a bag
+        shape, half = BOX, (w / 2, size * r.uniform(0.02, 0.12), d / 2)
+    elif kind < 0.62:
+        shape, half = ELLIPSOID, (w / 2, h * r.uniform(0.15, 0.5), d / 2)
+    elif kind < 0.82:  # a can, a tube, a roll
+        shape, half = CYLINDER, (w * r.uniform(0.15, 0.4), h / 2, w * r.uniform(0.15, 0.4))
+    elif kind < 0.88:
+        shape, half = CONE, (w / 3, h / 2, w / 3)
+    else:
+        bottle(b.at(0, 0, 0, r.uniform(0, 6.28)), size)
+        return
+    turn = multiply(rotation_y(r.uniform(0, 6.28)), rotation_x(_lying(r)))
+    turn = multiply(turn, rotation_z(_lying(r)))
+    b.solid((0, -min(half), 0), half, skin, shape, turn)
+
+
+def printed(b: Builder, size: float) -> int:
+    """A surface with a picture or a pattern as large as the thing, matt, foil or plastic."""
+    r = b.rng
+    scale = math.exp(r.uniform(-0.9, 1.1)) / size
+    gloss = r.uniform(0.3, 1.0) if r.random() < 0.5 else 0.0
+    return b.material(mix=1.0 if r.random() < 0.6 else None, scale=scale, gloss=gloss)
+
+
+def _lying(r: random.Random) -> float:
+    """An angle [rad]: flat, on its side, or aslant on others."""
+    return r.choice((0.0, 0.0, math.pi / 2)) + (r.gauss(0, 0.3) if r.random() < 0.5 else 0.0)

@@ -149,8 +149,10 @@ def shadowed_tiled(
     anchor = torch.where(matters.any(1, keepdim=True), matters.float().argmax(1, keepdim=True), 0)
     p = torch.where(matters[..., None], p, p.gather(1, anchor[..., None].expand(-1, -1, 3)))
     visible = _between(scenes, p, way)
-    t, _ = _tiled_cast(scenes, visible, axes_of(p), axes_of(way), OFF_SURFACE, compiled)
-    return _untile(t < BEFORE_LIGHT, order)
+    length = way.norm(dim=-1, keepdim=True)
+    rays = axes_of(p), axes_of(way / length)
+    t, _ = _tiled_cast(scenes, visible, *rays, OFF_SURFACE, compiled)
+    return _untile(t < BEFORE_LIGHT * length[..., 0], order)
 
 
 def _between(scenes: SceneTensors, p: Tensor, way: Tensor) -> Tensor:

@@ -1,0 +1,164 @@
+"""The family of bins: totes, cartons, trays and pigeonholes, full of things, seen into."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from da_ros.training.scenes import furniture, things
+from da_ros.training.scenes.builder import Builder, rotation_x, rotation_z
+from da_ros.training.scenes.interior import furnish, lamps, shell
+from da_ros.training.scenes.viewpoint import look_at
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A bin's inner space [m].
+
+    Attributes:
+        width: Along x.
+        depth: Along z.
+        height: Of its walls.
+        wall: Their thickness.
+        lift: Of its floor over the ground.
+    """
+
+    width: float
+    depth: float
+    height: float
+    wall: float
+    lift: float
+
+
+def bin_of_things(b: Builder) -> None:
+    """Into an open box full of things, mostly from above."""
+    r = b.rng
+    width, depth = r.uniform(3.0, 7.0), r.uniform(3.0, 7.0)
+    shell(b, width, 3.0, depth)
+    lamps(b, 2.0, 3.0, 2.0)
+    inside = Inside(
+        r.uniform(0.25, 0.9),
+        r.uniform(0.25, 0.9),
+        math.exp(r.uniform(-3.2, -0.6)),
+        r.uniform(0.004, 0.03),
+        r.uniform(0.3, 1.0) if r.random() < 0.5 else 0.0,
+    )
+    stand_under(b, inside)
+    walls(b, inside)
+    fill(b, inside)
+    beside(b, inside)
+    if r.random() < 0.4:
+        furnish(b, width, depth, r.randrange(5), (0.0, 0.0))
+    steep = r.uniform(1.1, 1.57) if r.random() < 0.6 else r.uniform(0.5, 1.2)
+    largest = max(inside.width, inside.depth)
+    look_at(
+        b,
+        r.gauss(0, 0.12) * inside.width,
+        -inside.lift - inside.height * r.uniform(0.0, 0.6),
+        r.gauss(0, 0.12) * inside.depth,
+        inside.height + max(0.3, largest * r.uniform(0.6, 1.7)),
+        steep,
+    )
+
+
+def stand_under(b: Builder, inside: Inside) -> None:
+    """What the bin stands on: the floor, a block, a table."""
+    r = b.rng
+    if not inside.lift:
+        return
+    w, d = inside.width * r.uniform(1.0, 2.5), inside.depth * r.uniform(1.0, 2.5)
+    if r.random() < 0.5:
+        furniture.table(b, w, d, inside.lift)
+    else:
+        b.box(0, 0, 0, w, inside.lift, d, b.material())
+
+
+def walls(b: Builder, inside: Inside) -> None:
+    """Floor and walls, with a rim, flaps, ribs or partitions."""
+    r = b.rng
+    w, d, h, t, y = inside.width, inside.depth, inside.height, inside.wall, -inside.lift
+    skin = b.material(mix=r.random() ** 2)
+    b.box(0, y, 0, w, t, d, skin if r.random() < 0.7 else b.material())
+    open_side = r.random() < 0.12
+    for s in (-1, 1):
+        b.box(s * (w + t) / 2, y, 0, t, h, d + 2 * t, skin)
+        if s > 0 or not open_side:
+            b.box(0, y, s * (d + t) / 2, w, h, t, skin)
+    style = r.random()
+    if style < 0.3:
+        rim(b, inside, skin)
+    elif style < 0.55:
+        flaps(b, inside, skin)
+    elif style < 0.7:
+        for k in range(1, r.randint(2, 4)):
+            b.box(w * r.uniform(-0.4, 0.4), y, 0, t, h * r.uniform(0.5, 1.0), d, skin)
+            if k > 1:
+                b.box(0, y, d * r.uniform(-0.4, 0.4), w, h * r.uniform(0.5, 1.0), t, skin)
+
+
+def rim(b: Builder, inside: Inside, skin: int) -> None:
+    """A lip around the top, as totes have."""
+    lip, y = b.rng.uniform(0.01, 0.05), -inside.lift - inside.height
+    for s in (-1, 1):
+        x, z = s * (inside.width + lip) / 2, s * (inside.depth + lip) / 2
+        b.box(x, y, 0, lip, 0.015, inside.depth + 2 * lip, skin)
+        b.box(0, y, z, inside.width, 0.015, lip, skin)
+
+
+def flaps(b: Builder, inside: Inside, skin: int) -> None:
+    """Open flaps of a carton, leaning outwards."""
+    r, y = b.rng, -inside.lift - inside.height
+    for s in (-1, 1):
+        reach, lean = r.uniform(0.08, 0.25), r.uniform(-0.3, 1.2)
+        out, up = reach * math.cos(lean) / 2, reach * math.sin(lean) / 2
+        b.solid(
+            (s * (inside.width / 2 + out), y - up, 0),
+            (reach / 2, 0.003, inside.depth / 2),
+            skin,
+            rotation=rotation_z(-s * lean),
+        )
+        b.solid(
+            (0, y - up, s * (inside.depth / 2 + out)),
+            (inside.width / 2, 0.003, reach / 2),
+            skin,
+            rotation=rotation_x(s * lean),
+        )
+
+
+def fill(b: Builder, inside: Inside) -> None:
+    """A heap: the first things lie on the floor, later ones on them, some stick out."""
+    r = b.rng
+    size = min(inside.width, inside.depth) * math.exp(r.uniform(-1.7, -0.5))
+    count, full = r.randint(1, 40), r.random() ** 1.5
+    packed = r.random()  # share of packaged things
+    for k in range(count):
+        x = r.uniform(-0.42, 0.42) * inside.width
+        z = r.uniform(-0.42, 0.42) * inside.depth
+        up = inside.wall + inside.height * full * 0.8 * k / count * r.random()
+        here = b.at(x, -inside.lift - up, z)
+        one = size * math.exp(r.uniform(-0.4, 0.4))
+        (things.product if r.random() < packed else things.clutter)(here, one)
+
+
+def beside(b: Builder, inside: Inside) -> None:
+    """Things next to the bin, and now and then a second bin's edge or a post of a frame."""
+    r = b.rng
+    for _ in range(r.randrange(5)):
+        turn, away = r.uniform(0, 6.28), max(inside.width, inside.depth) * r.uniform(0.8, 1.2)
+        x, z = away * math.cos(turn), away * math.sin(turn)
+        things.clutter(b.at(x, 0, z), r.uniform(0.05, 0.3))
+    if r.random() < 0.25:
+        other = Inside(
+            inside.width,
+            inside.depth,
+            inside.height * r.uniform(0.7, 1.3),
+            inside.wall,
+            inside.lift,
+        )
+        side = b.at((inside.width + 0.03) * r.choice((-1.0, 1.0)), 0, 0)
+        walls(side, other)
+        fill(side, other)
+    if r.random() < 0.15:
+        post = b.material(gloss=0.6)
+        x, z = (0.6 * side * r.choice((-1, 1)) for side in (inside.width, inside.depth))
+        b.box(x, 0, z, 0.04, 2.0, 0.04, post)
