@@ -148,13 +148,7 @@ def beside(b: Builder, inside: Inside) -> None:
         x, z = away * math.cos(turn), away * math.sin(turn)
         things.clutter(b.at(x, 0, z), r.uniform(0.05, 0.3))
     if r.random() < 0.25:
-        other = Inside(
-            inside.width,
-            inside.depth,
-            inside.height * r.uniform(0.7, 1.3),
-            inside.wall,
-            inside.lift,
-        )
+        other = replace(inside, height=inside.height * r.uniform(0.7, 1.3))
         side = b.at((inside.width + 0.03) * r.choice((-1.0, 1.0)), 0, 0)
         walls(side, other)
         fill(side, other)
