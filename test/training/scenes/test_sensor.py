@@ -34,6 +34,18 @@ class TestPhotograph:
         means = photo(same, 3).float().mean((1, 2))
         assert (means.max(0).values - means.min(0).values).min() > 5
 
+    def test_frames_of_one_camera_share_all_but_the_grain(self) -> None:
+        """One look (a noisy one) under other grain: new noise, and the same picture on average."""
+
+        def frame(grain: int) -> Tensor:
+            look = torch.Generator().manual_seed(3)
+            return photograph(radiance(1), look, torch.Generator().manual_seed(grain)).float()
+
+        assert torch.equal(frame(1), frame(1))
+        difference = frame(1) - frame(2)
+        assert difference.abs().mean() > 0.2
+        assert difference.mean().abs() < 0.2 * difference.abs().mean() + 0.05
+
     @pytest.mark.parametrize("level", [1e-3, 1.0, 50.0])
     def test_exposes_dark_and_bright_scenes_alike(self, level: float) -> None:
         means = torch.stack([photo(radiance() * level, seed).float().mean() for seed in range(8)])

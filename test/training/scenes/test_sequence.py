@@ -8,6 +8,7 @@ import torch
 
 from da_ros.errors import ParameterError
 from da_ros.geometry.unproject import project, unproject
+from da_ros.training.scenes import sequence as sequence_module
 from da_ros.training.scenes.builder import Camera, rotation_x, rotation_y
 from da_ros.training.scenes.sequence import (
     SceneSequence,
@@ -85,6 +86,17 @@ class TestRenderSequence:
         for name in ("rgb", "depth", "poses"):
             assert getattr(one, name).tobytes() == getattr(again, name).tobytes()
             assert getattr(one, name).tobytes() != getattr(other, name).tobytes()
+
+    def test_noise_is_new_in_every_frame(
+        self, atlas: Atlas, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A camera that stands still, whose frames would be one picture without noise."""
+        monkeypatch.setattr(sequence_module, "move", lambda camera, step, travel: camera)
+        frames = sequence_of(3, "tabletop", atlas)
+        assert np.array_equal(frames.depth[0], frames.depth[1])
+        change = frames.rgb[1].astype(float) - frames.rgb[0]
+        assert np.abs(change).mean() > 0.05
+        assert abs(change.mean()) < 0.5
 
     def test_makes_the_procedural_textures_itself(self, atlas: Atlas) -> None:
         own = render_sequence(5, 1, 64, 80, "room")
