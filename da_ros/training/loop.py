@@ -45,7 +45,7 @@ class Recipe:
         seed: Of the draws.
     """
 
-    samples: int = 22_400
+    samples: int = 24_000
     batch: int = 16
     height: int = 192
     width: int = 256
