@@ -20,7 +20,7 @@ SUFFIXES = frozenset(
 )
 """What is taken for a photo in a folder; a file that is named itself may be called anything."""
 
-_EXIF_IFD, _FOCAL_LENGTH_35MM = 0x8769, 0xA405
+_EXIF_IFD, _FOCAL_LENGTH_35MM, _ORIENTATION = 0x8769, 0xA405, 0x0112
 _DIAGONAL_35MM = math.hypot(36.0, 24.0)
 
 
@@ -31,10 +31,12 @@ class Photo:
     Attributes:
         rgb: (H, W, 3) uint8, turned as EXIF says.
         focal_35mm: Focal length in 35 mm equivalent [mm] from EXIF; None if it says none.
+        turned: Whether EXIF had it turned or mirrored.
     """
 
     rgb: npt.NDArray[np.uint8]
     focal_35mm: float | None
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,10 @@ class CameraChoice:
         """
         height, width = photo.rgb.shape[:2]
         if self.camera is not None:
-            return _fitted(self.camera, width, height)
+            camera, source = _fitted(self.camera, width, height)
+            if photo.turned:
+                source += ", taken as that of the photo after EXIF has turned it"
+            return camera, source
         if self.fov_deg is not None:
             camera = PinholeCamera.from_fov(width, height, self.fov_deg)
             return camera, f"field of view {self.fov_deg:g} deg as given"
@@ -155,8 +160,8 @@ def read_photo(path: Path) -> Photo:
         with Image.open(path) as image:
             image.load()
             focal = _focal_35mm(image)
-            upright = ImageOps.exif_transpose(image)
-            return Photo(_rgb(upright if upright is not None else image), focal)
+            upright, turned = _upright(image)
+            return Photo(_rgb(upright), focal, turned)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -195,6 +200,16 @@ def _rgb(image: Image.Image) -> npt.NDArray[np.uint8]:
     if image.mode == "F":
         raise ValueError("floating-point pixels, whose range nobody states")
     return np.array(image.convert("RGB"))
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Turn a picture as EXIF says; and whether it said so."""
+    try:
+        turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
+        return ImageOps.exif_transpose(image) if turned else image, turned
+    except Exception:
+        # Damaged EXIF raises nearly anything, and the picture is good without it.
+        return image, False
 
 
 def _focal_35mm(image: Image.Image) -> float | None:

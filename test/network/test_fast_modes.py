@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -37,16 +36,15 @@ def smooth_ramp() -> np.ndarray:
 
 
 def relative_errors(image: np.ndarray) -> torch.Tensor:
-    fine = loaded(torch.float32, 294).estimate(image[None]).values
-    fast = loaded(torch.bfloat16, 294).estimate(image[None]).values
+    fine = loaded(torch.float32, 196).estimate(image[None]).values
+    fast = loaded(torch.bfloat16, 196).estimate(image[None]).values
     return ((fast - fine).abs() / fine.clamp(min=1e-6)).flatten()
 
 
 class TestBfloat16:
-    def test_stays_close_on_photos(self, shared_data):
-        for name in ("coco_000000039769.png", "dav2_demo03.jpg"):
-            photo = cv2.imread(str(shared_data / "photos" / name))[..., ::-1]
-            errors = relative_errors(np.ascontiguousarray(photo))
+    def test_stays_close_on_photos(self, real_photos):
+        for photo in real_photos[:3]:
+            errors = relative_errors(photo)
             assert float(errors.median()) < 0.01
             assert float(errors.quantile(0.99)) < 0.03
 

@@ -67,8 +67,9 @@ class Reference:
 
     def ours(self, position_rule: str = "huggingface", **changes: object) -> DepthAnything:
         variant = replace(self.variant, **changes)
-        network = DepthAnything(variant, position_rule).eval()
-        network.load_state_dict(load_weights(self.file, variant).state_dict)
+        with torch.device("meta"):  # nothing is drawn only to be overwritten
+            network = DepthAnything(variant, position_rule).eval()
+        network.load_state_dict(load_weights(self.file, variant).state_dict, assign=True)
         return network
 
     def difference(self, network: DepthAnything, size: tuple[int, int]) -> float:

@@ -37,13 +37,6 @@ def unit_range(prepared: torch.Tensor) -> np.ndarray:
     return prepared.numpy().transpose(0, 2, 3, 1) * np.array(DEVIATION) + np.array(MEAN)
 
 
-@pytest.fixture(scope="module")
-def photos(shared_data):
-    """Real photos, RGB."""
-    files = sorted((shared_data / "photos").glob("*.*"))[:6]
-    return [np.ascontiguousarray(cv2.imread(str(file))[..., ::-1]) for file in files]
-
-
 class TestNetworkSize:
     @pytest.mark.parametrize(
         ("width", "height", "expected"),
@@ -95,8 +88,8 @@ class TestNetworkSize:
 
 
 class TestPrepare:
-    def test_equals_opencv_on_photos(self, photos):
-        for photo in photos:
+    def test_equals_opencv_on_photos(self, real_photos):
+        for photo in real_photos:
             size = network_size(*photo.shape[:2], CUBIC)
             scaled = photo.astype(np.float64) / 255
             expected = cv2.resize(scaled, size[::-1], interpolation=cv2.INTER_CUBIC)
@@ -143,10 +136,10 @@ class TestPrepare:
         difference = np.abs(unit_range(on_cpu) - unit_range(on_gpu)).max()
         assert difference < (1e-4 if rule is CUBIC else 1e-5)
 
-    def test_bodies_agree_on_photos_of_several_sizes(self, photos):
+    def test_bodies_agree_on_photos_of_several_sizes(self, real_photos):
         for rule in (CUBIC, AREA):
-            on_cpu = prepare_with_cv2(photos, (256, 352), rule, bgr=False)
-            apart = [torch.from_numpy(photo)[None] for photo in photos]
+            on_cpu = prepare_with_cv2(real_photos, (256, 352), rule, bgr=False)
+            apart = [torch.from_numpy(photo)[None] for photo in real_photos]
             on_gpu = prepare_with_torch(apart, (256, 352), rule, bgr=False)
             assert np.abs(unit_range(on_cpu) - unit_range(on_gpu)).max() < 1e-4
 

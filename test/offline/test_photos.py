@@ -56,7 +56,9 @@ class TestReadPhoto:
         exif = Image.Exif()
         exif[ORIENTATION] = value
         Image.fromarray(pattern()).save(tmp_path / "a.png", exif=exif)
-        assert np.array_equal(read_photo(tmp_path / "a.png").rgb, turn(pattern()))
+        photo = read_photo(tmp_path / "a.png")
+        assert np.array_equal(photo.rgb, turn(pattern()))
+        assert photo.turned is (value != 1)
 
     def test_exif_focal_length(self, tmp_path: Path) -> None:
         exif = Image.Exif()
@@ -230,6 +232,12 @@ class TestCameraChoice:
         camera, source = CameraChoice(known, None, 60.0).for_photo(self.photo(1280, 960))
         assert (camera.fx, camera.fy, camera.cx) == (1000.0, 1020.0, 639.5)
         assert source == "calibration file, scaled from 640 x 480 px"
+
+    def test_calibration_of_a_turned_photo_is_said_to_be_so(self) -> None:
+        known = PinholeCamera(640, 480, 500.0, 500.0, 320.0, 240.0)
+        turned = Photo(np.zeros((480, 640, 3), np.uint8), None, turned=True)
+        _, source = CameraChoice(known, None, 60.0).for_photo(turned)
+        assert source == "calibration file, taken as that of the photo after EXIF has turned it"
 
     def test_calibration_of_another_shape(self) -> None:
         known = PinholeCamera(640, 480, 500.0, 500.0, 320.0, 240.0)
