@@ -27,11 +27,20 @@ PARAMETERS = {
 OTHERS = {
     "image_topic": "image topic, such as /camera/image_raw",
     "camera_info_topic": "default: the camera_info beside the image topic",
+    "scale_depth_topic": "registered depth image as the source of scale (scale.depth_image)",
+    "scale_points_topic": "point cloud as the source of scale (scale.point_cloud)",
     "params_file": "YAML file of parameters, such as a copy of config/depth.yaml",
     "namespace": "of the node",
     "rviz": "true to start RViz with config/depth.rviz",
     "log_level": "debug, info, warn or error",
 }
+REMAPPINGS = {
+    "image_topic": "image",
+    "camera_info_topic": "camera_info",
+    "scale_depth_topic": "scale_depth/image",
+    "scale_points_topic": "scale_points",
+}
+SWITCHES = {"scale_depth_topic": "scale.depth_image", "scale_points_topic": "scale.point_cloud"}
 FLAGS = ("use_sim_time", "autostart")
 
 
@@ -41,13 +50,10 @@ def actions(context):
     }
     parameters = [given["params_file"]] if given["params_file"] else []
     chosen = {name: typed(name, given[name]) for name in PARAMETERS if given[name]}
+    chosen |= {name: True for argument, name in SWITCHES.items() if given[argument]}
     if chosen:
         parameters.append(chosen)
-    remappings = [
-        (name, given[argument])
-        for name, argument in (("image", "image_topic"), ("camera_info", "camera_info_topic"))
-        if given[argument]
-    ]
+    remappings = [(name, given[a]) for a, name in REMAPPINGS.items() if given[a]]
     log_level = given["log_level"]
     node = Node(
         package="da_ros",

@@ -70,6 +70,19 @@ class TestDepthLaunch:
         assert node.given["namespace"] == "front"
         assert node.given["ros_arguments"] == ["--log-level", "debug"]
 
+    def test_a_topic_of_a_source_of_scale_switches_it_on(self, repository: Path) -> None:
+        (node,) = started(
+            repository, "depth.launch.py", scale_depth_topic="/d/image", scale_points_topic="/scan"
+        )
+        assert node.given["parameters"] == [
+            {"scale.depth_image": True, "scale.point_cloud": True},
+        ]
+        assert node.given["remappings"] == [
+            ("scale_depth/image", "/d/image"),
+            ("scale_points", "/scan"),
+        ]
+        assert {"scale.depth_image", "scale.point_cloud"} <= set(DepthNodeParams().values())
+
     def test_arguments_are_parameters_by_name(self, repository: Path) -> None:
         with launch_stub.installed():
             module = read(repository, "depth.launch.py")
