@@ -4,14 +4,17 @@
     python -m benchmarks.soak --input-size 64 --threads 1  # a busy machine: the same messages,
                                                            # a smaller input of the network
 
-The next image is sent when the cloud of the last one has come. RSS medians of the second tenth
+SIGTERM ends it early, with the record of what has been. The next image is sent when the cloud of
+the last one has come. RSS medians of the second tenth
 (frames 2,001 to 4,000) and of the last tenth of the frames must be within 1 %.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -34,7 +37,7 @@ from benchmarks.node_process import (
 
 EVERY = 20
 """Frames between two looks at the memory."""
-LOST_S = 2.0
+LOST_S = 10.0
 """An image whose cloud has not come after so long is given up."""
 
 
@@ -82,20 +85,30 @@ def soak(camera: Camera, process: subprocess.Popen[bytes], frames: int) -> dict[
     """Send one image after the other until so many clouds have come."""
     seen, lost, begin = Growth(process.pid, frames), 0, time.monotonic()
     camera.until_first(process)
-    with tqdm(total=frames, mininterval=10.0, maxinterval=60.0) as progress:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        tqdm(total=frames, mininterval=10.0, maxinterval=60.0) as progress,
+    ):
         while (before := len(camera.ages)) < frames:
-            camera.send()
-            end = time.monotonic() + LOST_S
-            while len(camera.ages) == before and time.monotonic() < end:
-                time.sleep(0.0005)
-            if process.poll() is not None:
-                raise SystemExit("the node has ended; its log is above")
-            lost += len(camera.ages) == before
-            if len(camera.ages) > before:
+            if answered(camera):
                 seen.look(len(camera.ages))
                 progress.update(len(camera.ages) - before)
+            else:
+                lost += 1
+                if process.poll() is not None:
+                    raise SystemExit("the node has ended; its log is above")
     took = time.monotonic() - begin
-    return {"frames": frames, "lost": lost, "seconds": took, **seen.record()}
+    return {"frames": len(camera.ages), "lost": lost, "seconds": took, **seen.record()}
+
+
+def answered(camera: Camera) -> bool:
+    """Send an image and wait for its cloud."""
+    before, end = len(camera.ages), time.monotonic() + LOST_S
+    camera.send()
+    while len(camera.ages) == before and time.monotonic() < end:
+        time.sleep(0.0005)
+    return len(camera.ages) > before
 
 
 def main() -> None:

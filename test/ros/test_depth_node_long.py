@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,11 @@ def growth(process: NodeProcess) -> tuple[int, int]:
     folder = Path(f"/proc/{process.process.pid}")
     threads, descriptors = (list((folder / kind).iterdir()) for kind in ("task", "fd"))
     return len(threads), len(descriptors)
+
+
+def resident_mb(process: NodeProcess) -> float:
+    statm = Path(f"/proc/{process.process.pid}/statm").read_text()
+    return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 class TestRealFrames:
@@ -94,6 +100,25 @@ class TestGrowth:
             now = cycle()
         assert now[0] == threads
         assert now[1] <= descriptors
+
+    def test_cleanup_gives_the_memory_back(self, robot: Robot, start_node: Start) -> None:
+        weights = DATA_FOLDER / "nano.safetensors"
+        if not weights.is_file():
+            pytest.skip("no trained nano in this tree")
+        node = start_node(
+            "-p", "model_size:=nano", "-p", "autostart:=false",
+            command=[sys.executable, "-m", "da_ros.ros.depth_node"],
+        )  # fmt: skip
+        robot.until_state("unconfigured")
+        loaded, empty = [], []
+        for _ in range(4):
+            assert robot.transition("configure")
+            loaded.append(resident_mb(node))
+            assert robot.transition("cleanup")
+            empty.append(resident_mb(node))
+        assert min(loaded) - max(empty) > weights.stat().st_size / 1e6
+        assert empty[-1] - empty[1] < 5.0, "nothing is left of one load when the next begins"
+        assert node.end() == 0
 
 
 def real_frame(folder: Path, robot: Robot) -> tuple[np.ndarray, Any]:
