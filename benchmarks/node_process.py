@@ -49,9 +49,12 @@ class Camera:
     Args:
         space: Topics of the outputs begin with it.
         profile: Whether with the shared-memory profile.
+        size: (width, height) of the images [px].
     """
 
-    def __init__(self, space: str, *, profile: bool = True) -> None:
+    def __init__(
+        self, space: str, *, profile: bool = True, size: tuple[int, int] = (WIDTH, HEIGHT)
+    ) -> None:
         quiet_ros(profile=profile)
         import rclpy
         from diagnostic_msgs.msg import DiagnosticArray
@@ -81,7 +84,7 @@ class Camera:
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
-        self._frames = frames()
+        self._frames = frames(*size)
         self._sent = 0
 
     def send(self) -> None:
@@ -139,24 +142,25 @@ class Camera:
             self._executor.spin()
 
 
-def frames() -> list[tuple[Any, Any]]:
+def frames(width: int = WIDTH, height: int = HEIGHT) -> list[tuple[Any, Any]]:
     """A few different pictures with structure, and the camera's camera_info."""
     import cv2
     import numpy as np
     from sensor_msgs.msg import CameraInfo, Image
 
+    f, cx, cy = 525.0 * width / 640.0, (width - 1) / 2, (height - 1) / 2
     made = []
     for seed in range(4):
         noise = np.random.default_rng(seed).integers(0, 255, (15, 20, 3), np.uint8)
-        pixels = cv2.resize(noise, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-        image = Image(height=HEIGHT, width=WIDTH, encoding="bgr8", step=3 * WIDTH)
+        pixels = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+        image = Image(height=height, width=width, encoding="bgr8", step=3 * width)
         image.header.frame_id = "camera_optical_frame"
         image.data = array.array("B", pixels.tobytes())
-        info = CameraInfo(height=HEIGHT, width=WIDTH, distortion_model="plumb_bob")
+        info = CameraInfo(height=height, width=width, distortion_model="plumb_bob")
         info.d = [0.0] * 5
-        info.k = [525.0, 0.0, 319.5, 0.0, 525.0, 239.5, 0.0, 0.0, 1.0]
+        info.k = [f, 0.0, cx, 0.0, f, cy, 0.0, 0.0, 1.0]
         info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
-        info.p = [525.0, 0.0, 319.5, 0.0, 0.0, 525.0, 239.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+        info.p = [f, 0.0, cx, 0.0, 0.0, f, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
         made.append((image, info))
     return made
 

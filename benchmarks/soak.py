@@ -1,8 +1,7 @@
 """20,000 frames through one node: does its memory, its threads or its descriptors grow?
 
     python -m benchmarks.soak                              # nano, 640x480, 20,000 frames
-    python -m benchmarks.soak --input-size 64 --threads 1  # a busy machine: the same messages,
-                                                           # a smaller input of the network
+    python -m benchmarks.soak --width 320 --height 240 --input-size 64 --threads 1   # a busy machine
 
 SIGTERM ends it early, with the record of what has been. The next image is sent when the cloud of
 the last one has come. RSS medians of the second tenth
@@ -117,6 +116,8 @@ def main() -> None:
     )
     parser.add_argument("--frames", type=int, default=20_000)
     parser.add_argument("--threads", type=int, default=2, help="of the network (2)")
+    parser.add_argument("--width", type=int, default=WIDTH, help=f"of the images ({WIDTH})")
+    parser.add_argument("--height", type=int, default=HEIGHT, help=f"of the images ({HEIGHT})")
     parser.add_argument(
         "--input-size", type=int, default=0, help="of the network [px] (0: its own)"
     )
@@ -127,8 +128,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         words = node_command("nano", options.threads, Path(folder))
         words += ["-p", f"input_size:={options.input_size}"]
-        found = soaked(words, options.frames)
-    found |= {"image": f"{WIDTH}x{HEIGHT}", "input_size": options.input_size}
+        found = soaked(words, options.frames, (options.width, options.height))
+    found |= {"image": f"{options.width}x{options.height}", "input_size": options.input_size}
     print(json.dumps(found, indent=1))
     if options.json is not None:
         record = {**found, "threads_of_network": options.threads, **before}
@@ -137,10 +138,10 @@ def main() -> None:
         raise SystemExit("it grows")
 
 
-def soaked(words: list[str], frames: int) -> dict[str, object]:
+def soaked(words: list[str], frames: int, size: tuple[int, int]) -> dict[str, object]:
     """Start a node, soak it, end it."""
     with running(words) as process:
-        camera = Camera(outputs_of("nano"))
+        camera = Camera(outputs_of("nano"), size=size)
         try:
             return soak(camera, process, frames)
         finally:
