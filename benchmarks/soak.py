@@ -1,7 +1,7 @@
 """20,000 frames through one node: does its memory, its threads or its descriptors grow?
 
-    python -m benchmarks.soak                              # nano, 640x480, 20,000 frames
-    python -m benchmarks.soak --width 320 --height 240 --input-size 64 --threads 1   # a busy machine
+    python -m benchmarks.soak        # nano, 640x480, 20,000 frames: 12 minutes of two free cores
+    python -m benchmarks.soak --width 320 --height 240 --input-size 64 --threads 1   # others work
 
 SIGTERM ends it early, with the record of what has been. The next image is sent when the cloud of
 the last one has come. RSS medians of the second tenth
