@@ -91,6 +91,19 @@ class TestDepthImagePoints:
         one, other = (depth_image_points(slope(), 0, 0, CAMERA, OPTIONS) for _ in range(2))
         np.testing.assert_array_equal(one.pixels, other.pixels)
 
+    def test_a_rare_distance_is_among_the_points_of_a_large_image(self) -> None:
+        depth = np.full((960, 1280), 1.0, np.float32)
+        depth[:, :640] = 1.3
+        depth[100:150, 100:160] = 6.0  # 0.2 % of it
+        found = depth_image_points(depth, 0, 0, CAMERA, OPTIONS)
+        assert len(found.depth) == 300
+        assert 10 < np.count_nonzero(found.depth == 6.0) < 60
+        assert 60 < np.count_nonzero(found.depth == np.float32(1.3)) < 200
+        # Each once, and all over the image.
+        assert len(np.unique(found.pixels, axis=0)) == 300
+        assert found.pixels[:, 1].min() < 10
+        assert found.pixels[:, 1].max() > 110
+
     def test_a_colour_image_is_refused(self) -> None:
         with pytest.raises(ShapeError, match=r"expected \(height, width\), got \(4, 4, 3\)"):
             depth_image_points(np.zeros((4, 4, 3), np.float32), 0, 0, CAMERA, OPTIONS)
