@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from da_ros.cli.options import DEVICE, MODEL, PRECISION, SIZE, VARIANT
+from da_ros.cli.scale_options import with_scale_options
 from da_ros.params import (
     BAG_BATCH,
     BAG_NAMESPACE,
@@ -17,6 +19,7 @@ from da_ros.params import (
     OUTPUTS,
     CloudParams,
     PipelineParams,
+    ScaleParams,
 )
 
 if TYPE_CHECKING:
@@ -36,13 +39,16 @@ HELP = """Add depth to recordings: every image once, everything else copied bit 
   da_ros bag ros1.bag -o out --image /left/image_raw --image /right/image_raw
   da_ros bag recording -o small --outputs depth,info --passthrough '/tf*' --compression zstd
   da_ros bag recording -o thin --every 3 --start 10 --end 60 --stride 4 --max-range 8
-  da_ros bag recording -o with_depth --resume         after it was interrupted
+  da_ros bag rgbd -o metres --scale-depth-image        metres from the depth camera in it
+  da_ros bag robot -o metres --scale-point-cloud       metres from its LiDAR, through TF
+  da_ros bag recording -o with_depth --resume          after it was interrupted
 
 A metric model adds /da_ros/depth/image, /da_ros/depth/camera_info and /da_ros/points (metres). A
-relative one has no metres: it adds /da_ros/inverse_depth/image and, for viewing only,
-/da_ros/nominal/depth/image, /da_ros/nominal/depth/camera_info and /da_ros/nominal/points. Both
-add /da_ros/depth_info. Stamps and frames are those of the images. With several cameras each has
-its own namespace first: /left/image_raw gives /left/da_ros/depth/image.
+relative one has no metres unless a source of scale is switched on (--scale-*): it adds
+/da_ros/inverse_depth/image and, for viewing only, /da_ros/nominal/depth/image,
+/da_ros/nominal/depth/camera_info and /da_ros/nominal/points. All add /da_ros/depth_info. Stamps
+and frames are those of the images. With several cameras each has its own namespace first:
+/left/image_raw gives /left/da_ros/depth/image.
 
 OUT also holds manifest.json (counts, versions, hashes, failures) and report.html.
 
@@ -105,6 +111,19 @@ BATCH = typer.Option(BAG_BATCH, "--batch", help="Images per network call.")
 SPLIT = typer.Option(
     BAG_SPLIT, "--split", help="Images per file of OUT; a resumed run repeats at most these."
 )
+DEPTH_TOPIC = typer.Option(
+    [],
+    "--scale-depth-topic",
+    metavar="TOPIC",
+    help="Depth images for --scale-depth-image: one for all cameras, or one for each --image. "
+    "Default: the nearest by name.",
+)
+CLOUD_TOPIC = typer.Option(
+    [],
+    "--scale-cloud-topic",
+    metavar="TOPIC",
+    help="Clouds for --scale-point-cloud, likewise.",
+)
 DRY_RUN = typer.Option(
     False, "--dry-run", help="Say what would be done, how large and how long; write nothing."
 )
@@ -112,7 +131,7 @@ DRY_RUN = typer.Option(
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
-    app.command(name="bag", help=HELP)(_bag)
+    app.command(name="bag", help=HELP)(with_scale_options(_bag))
 
 
 def _bag(
@@ -140,10 +159,15 @@ def _bag(
     batch: int = BATCH,
     split: int = SPLIT,
     dry_run: bool = DRY_RUN,
+    depth_topic: list[str] = DEPTH_TOPIC,
+    cloud_topic: list[str] = CLOUD_TOPIC,
+    *,
+    scale: ScaleParams,
 ) -> None:
     # Waiting threads that spin take the cores from the other stages; read when torch comes in.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from da_ros.offline.bag import BagJob
+    from da_ros.offline.bag_scale import TopicChoice
 
     values = {
         "model_variant": variant,
@@ -168,10 +192,12 @@ def _bag(
         prefix=prefix,
         resume=resume,
         overwrite=overwrite,
+        measured=TopicChoice(tuple(depth_topic), tuple(cloud_topic)),
         batch=batch,
         split=split,
     )
-    pipeline = _pipeline(job, model, PipelineParams().with_values(values))
+    params = replace(PipelineParams().with_values(values), scale=scale)
+    pipeline = _pipeline(job, model, params)
     if dry_run:
         from da_ros.offline.bag_plan import plan_bag
 

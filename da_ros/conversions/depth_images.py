@@ -10,6 +10,9 @@ import numpy.typing as npt
 from da_ros.conversions.images import bytes_of, check_size
 from da_ros.errors import InputError
 
+DEPTH_ENCODINGS = ("16UC1", "32FC1")
+"""What depth images are sent as."""
+
 _SAMPLES = {"16UC1": ("u2", 0.001), "mono16": ("u2", 0.001), "32FC1": ("f4", 1.0)}
 
 

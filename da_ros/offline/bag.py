@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from da_ros.offline.bag_journal import Journal, has_journal
 from da_ros.offline.bag_manifest import FileHashes, write_manifest
 from da_ros.offline.bag_output import DEFAULT_STORAGE, BagOutput, unfinished_folder
 from da_ros.offline.bag_report import BagReport
+from da_ros.offline.bag_scale import BagScale, TopicChoice
 from da_ros.offline.frame_log import FrameLog
-from da_ros.offline.image_matching import ImageMatching
 from da_ros.params import BAG_BATCH, BAG_NAMESPACE, BAG_OUTPUTS, BAG_SPLIT
 from da_ros.pipeline import DepthPipeline, available_outputs, checked_outputs, topics_of
 
@@ -46,6 +46,7 @@ class BagJob:
         prefix: What added topics begin with.
         overwrite: Replace a bag that is there, and what an interrupted run left.
         resume: Go on where an interrupted run was.
+        measured: Topics that measure depth, of the sources of scale that the parameters switch on.
         batch: Images per network call.
         split: Images per file of the bag.
     """
@@ -64,6 +65,7 @@ class BagJob:
     prefix: str = BAG_NAMESPACE
     overwrite: bool = False
     resume: bool = False
+    measured: TopicChoice = field(default_factory=TopicChoice)
     batch: int = BAG_BATCH
     split: int = BAG_SPLIT
 
@@ -90,8 +92,11 @@ def convert_bag(
     outputs = chosen_outputs(job, pipeline)
     with BagInputs(job.sources) as source:
         selection = select(job, source)
-        topics = topics_of(outputs, pipeline.model.kind)
+        topics = topics_of(outputs, pipeline.model.kind, scaled=pipeline.is_scaled)
         _check_names(source, selection, topics)
+        scale = BagScale.of(
+            source, selection.cameras, pipeline.model, pipeline.params.scale, job.measured
+        )
         if not job.resume:
             shutil.rmtree(unfinished_folder(job.target), ignore_errors=True)
         target = BagOutput(
@@ -106,9 +111,9 @@ def convert_bag(
             if has_journal(target.folder):
                 journal.load()
             log = FrameLog(target.folder / "frames", _totals(source, selection))
-            matching = ImageMatching(selection.cameras)
+            matching = scale.matching(source, selection.cameras, pipeline.params.scale)
             conversion = BagConversion(
-                source, target, selection, matching, pipeline, outputs, topics, log
+                source, target, selection, matching, pipeline, outputs, topics, log, scale
             )
             report = conversion.run(journal, progress or (lambda state: None))
             write_manifest(target.content, job, report, pipeline, hashes.found())
@@ -214,6 +219,7 @@ def _identity(
     }
     return {
         **options,
+        "measured": [job.measured.depth, job.measured.cloud],
         "inputs": [[str(file.resolve()), file.stat().st_size] for file in source.files],
         "outputs": sorted(outputs),
         "model": [pipeline.model.model_id, pipeline.model.sha256],
@@ -230,9 +236,12 @@ def chosen_outputs(job: BagJob, pipeline: DepthPipeline) -> frozenset[str]:
         ParameterError: If the model cannot give it.
     """
     reference = pipeline.params.depth.nominal_d_ref
+    scaled = pipeline.is_scaled
     if job.outputs:
-        return checked_outputs(job.outputs, pipeline.model, reference)
-    return frozenset(BAG_OUTPUTS) & available_outputs(pipeline.model, reference)
+        return checked_outputs(job.outputs, pipeline.model, reference, scaled=scaled)
+    # Where there are metres, nobody needs made-up ones.
+    wanted = frozenset(BAG_OUTPUTS) - ({"nominal_depth", "nominal_points"} if scaled else set())
+    return wanted & available_outputs(pipeline.model, reference, scaled=scaled)
 
 
 def _check_names(source: BagInputs, selection: Selection, topics: Sequence[str]) -> None:

@@ -11,15 +11,23 @@ from typing import Any, NamedTuple
 from da_ros.errors import BagError, DaRosError
 from da_ros.offline.bag_cameras import BagCamera
 from da_ros.offline.bag_input import BagInputs, RawMessage
-from da_ros.offline.bag_journal import Journal, JournalEntry, restore_streams, stream_states
+from da_ros.offline.bag_journal import Journal, JournalEntry
 from da_ros.offline.bag_messages import read_message, write_message
 from da_ros.offline.bag_output import BagOutput
 from da_ros.offline.bag_report import BagReport
+from da_ros.offline.bag_scale import BagScale
 from da_ros.offline.bag_segments import Segment, Segmenter, Slot
 from da_ros.offline.frame_log import FrameLog
 from da_ros.offline.image_matching import ImageMatching, MatchedImage
 from da_ros.offline.stage_line import StageLine
-from da_ros.pipeline import TOPIC_TYPES, DepthPipeline, ImageInput, PackedFrame, Stream
+from da_ros.pipeline import (
+    TOPIC_TYPES,
+    DepthPipeline,
+    ImageInput,
+    PackedFrame,
+    Predicted,
+    Stream,
+)
 from da_ros.types import StageTimes
 
 STAGES = ("read", "decode", "network", "depth", "write")
@@ -104,9 +112,11 @@ class BagConversion:
         outputs: frozenset[str],
         topics: Sequence[str],
         log: FrameLog,
+        scale: BagScale,
     ) -> None:
         self.report = BagReport()
         self.log = log
+        self._scale = scale
         self._source, self._target, self._choice = source, target, selection
         self._matching, self._pipeline, self._outputs = matching, pipeline, outputs
         self._images = {camera.image_topic for camera in selection.cameras}
@@ -171,7 +181,8 @@ class BagConversion:
         self._behind = entry.position
         self.report = BagReport.of_state(entry.report)
         self.log.restore(entry.memory["log"])
-        restore_streams(self._streams(), entry.memory["streams"])
+        for stream, state in zip(self._streams(), entry.memory["streams"], strict=True):
+            stream.restore(state)
 
     def _note(self, piece: _Piece, journal: Journal) -> None:
         """End a part of the output, and note what a later run needs to go on behind it."""
@@ -192,8 +203,9 @@ class BagConversion:
             message = next(source, None)
             if message is not None:
                 self._take(message)
-            for _ in self._matching.ready(None if message is None else message.timestamp):
-                pass  # they are known to their slots
+            for image in self._matching.ready(None if message is None else message.timestamp):
+                if image.done:  # else its slot has it
+                    self._scale.take(image.transforms)
             done = message is None
             full = list(self._segments.rest() if done else self._segments.full())
             self._reading += time.perf_counter() - start
@@ -219,6 +231,8 @@ class BagConversion:
                 error = fault
         if self._segments.position < self._behind:
             self._segments.pass_over()
+            if image is not None:
+                image.done = True
             return
         copy = self._copies.get(message.connection.id)
         raw = message.raw if copy is not None else b""
@@ -244,7 +258,8 @@ class BagConversion:
             message = read_message(image.raw, image.camera.msgtype)
         except DaRosError as error:
             return error
-        return ImageInput(message, image.info, image.camera.stream, self._outputs)
+        stream, evidence = image.camera.stream, image.evidence
+        return ImageInput(message, image.info, stream, self._outputs, evidence)
 
     def _infer(self, piece: _Piece) -> _Piece:
         piece.work = self._pipeline.infer(piece.work)
@@ -252,12 +267,18 @@ class BagConversion:
 
     def _finish(self, piece: _Piece) -> _Piece:
         """Predictions to raw messages; the stage that remembers, so in order."""
-        frames = self._pipeline.to_depth(piece.work)
-        for image, frame in zip(piece.segment.images, frames, strict=True):
+        images = piece.segment.images
+        predicted: list[Predicted | DaRosError] = []
+        for image, item in zip(images, piece.work, strict=True):
+            self._scale.take(image.transforms)
+            predicted += self._pipeline.scale([item])
+        frames = self._pipeline.to_depth(predicted)
+        for image, frame in zip(images, frames, strict=True):
             self.log.take(image, frame)
         piece.work = [_serialised(frame) for frame in self._pipeline.pack(frames)]
         if piece.segment.cut:
-            piece.memory = {"log": self.log.state(), "streams": stream_states(self._streams())}
+            streams = [stream.state() for stream in self._streams()]
+            piece.memory = {"log": self.log.state(), "streams": streams}
         return piece
 
     # --- Writing -------------------------------------------------------------------------------

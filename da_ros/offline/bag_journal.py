@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ import numpy as np
 
 from da_ros.errors import BagError
 from da_ros.offline.bag_metadata import Metadata
-from da_ros.pipeline import Stream
 
 _NAME = "journal.json"
 _VERSION = 1
@@ -107,18 +106,6 @@ class Journal:
 def has_journal(folder: Path) -> bool:
     """Whether an interrupted run left something to go on with."""
     return (folder / _NAME).is_file()
-
-
-def stream_states(streams: Sequence[Stream]) -> list[dict[str, Any]]:
-    """What cameras' streams remember from frame to frame."""
-    return [{"color_range": stream.color_range} for stream in streams]
-
-
-def restore_streams(streams: Sequence[Stream], states: Sequence[Mapping[str, Any]]) -> None:
-    """Let streams remember what ``stream_states`` gave."""
-    for stream, state in zip(streams, states, strict=True):
-        color = state["color_range"]
-        stream.color_range = None if color is None else (color[0], color[1])
 
 
 def _to_json(value: Any) -> Any:

@@ -65,7 +65,7 @@ def plan_bag(job: BagJob, pipeline: DepthPipeline) -> BagPlan:
         choice = select(job, source)
         counts = source.counts()
         share = _share(source.times, choice.start, choice.stop) / job.every
-        topics = topics_of(outputs, pipeline.model.kind)
+        topics = topics_of(outputs, pipeline.model.kind, scaled=pipeline.is_scaled)
         images = {c.image_topic: round(counts[c.image_topic] * share) for c in choice.cameras}
         size, seconds = 0.0, 0.0
         known = True

@@ -80,6 +80,7 @@ class MatchedImage:
         evidence: What other sensors measured at the time.
         transforms: (holds for ever, TFMessage) that became known since the image before.
         ready: Whether the rest is filled in.
+        done: Whether an interrupted run has done it.
     """
 
     camera: BagCamera
@@ -90,6 +91,7 @@ class MatchedImage:
     evidence: tuple[Any, ...] = ()
     transforms: tuple[tuple[bool, Any], ...] = ()
     ready: bool = False
+    done: bool = False
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -104,6 +105,22 @@ class Stream:
         self.color_range = None
         if self.scale is not None:
             self.scale.reset()
+
+    def state(self) -> dict[str, Any]:
+        """What is remembered over time, in plain values and arrays, for ``restore``."""
+        return {
+            "color_range": self.color_range,
+            "color_metres": self._color_metres,
+            "scale": None if self.scale is None else self.scale.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where ``state`` was asked, of a stream with the same sources of scale."""
+        color = state["color_range"]
+        self.color_range = None if color is None else (float(color[0]), float(color[1]))
+        self._color_metres = bool(state["color_metres"])
+        if self.scale is not None:
+            self.scale.restore(state["scale"])
 
     def follow_color(
         self, near: float, far: float, *, metres: bool = False

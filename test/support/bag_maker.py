@@ -94,6 +94,7 @@ def compressed(topic: str, timestamp: int, stamp: int, spelling: str = "png") ->
 def info(topic: str, timestamp: int, stamp: int, fx: float = 50.0) -> Entry:
     """A CameraInfo without distortion."""
     types: Any = STORE.types
+    cx, cy = (WIDTH - 1) / 2, (HEIGHT - 1) / 2
     zeros = dict.fromkeys(("x_offset", "y_offset", "height", "width"), 0)
     message = types[INFO](
         header=header(stamp),
@@ -101,9 +102,9 @@ def info(topic: str, timestamp: int, stamp: int, fx: float = 50.0) -> Entry:
         width=WIDTH,
         distortion_model="plumb_bob",
         d=np.zeros(5),
-        k=np.array([fx, 0, 31.5, 0, fx, 23.5, 0, 0, 1.0]),
+        k=np.array([fx, 0, cx, 0, fx, cy, 0, 0, 1.0]),
         r=np.eye(3).reshape(-1),
-        p=np.array([fx, 0, 31.5, 0, 0, fx, 23.5, 0, 0, 0, 1.0, 0]),
+        p=np.array([fx, 0, cx, 0, 0, fx, cy, 0, 0, 0, 1.0, 0]),
         binning_x=0,
         binning_y=0,
         roi=types["sensor_msgs/msg/RegionOfInterest"](**zeros, do_rectify=False),

@@ -1,0 +1,182 @@
+"""Where a bag's metres come from: which topics measure depth, and the streams' scales."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from da_ros.conversions.depth_images import DEPTH_ENCODINGS
+from da_ros.errors import ParameterError
+from da_ros.offline.bag_cameras import BagCamera
+from da_ros.offline.bag_input import BagInput, BagInputs
+from da_ros.offline.bag_messages import read_message
+from da_ros.offline.image_matching import EvidenceTopics, ImageMatching
+from da_ros.params import ScaleParams
+from da_ros.pipeline import EvidenceShelf, StreamScale
+from da_ros.pipeline.outputs import CAMERA_INFO, IMAGE, POINT_CLOUD
+from da_ros.pipeline.stream import says_rect
+from da_ros.scale.observations.transforms import TransformBuffer, TransformError
+from da_ros.types import ModelInfo
+
+Bag = BagInput | BagInputs
+
+
+@dataclass(frozen=True)
+class TopicChoice:
+    """Which topics measure depth.
+
+    Attributes:
+        depth: Depth images: one for each camera, or one for all; empty finds it.
+        cloud: Clouds, likewise.
+    """
+
+    depth: tuple[str, ...] = ()
+    cloud: tuple[str, ...] = ()
+
+
+@dataclass
+class BagScale:
+    """The scale sources of a run over a bag; its transforms are fed in the order of the images.
+
+    Attributes:
+        topics: Of each camera, by its image topic.
+        transforms: Filled from /tf and /tf_static.
+        faults: Transforms that were none, by reason.
+    """
+
+    topics: dict[str, EvidenceTopics] = field(default_factory=dict)
+    transforms: TransformBuffer = field(default_factory=TransformBuffer)
+    faults: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        bag: Bag,
+        cameras: Sequence[BagCamera],
+        model: ModelInfo,
+        params: ScaleParams,
+        choice: TopicChoice,
+    ) -> BagScale:
+        """Find the topics, and give every camera's stream its scale.
+
+        Raises:
+            ParameterError: If a source is on and the bag has no topic for it.
+            InputError: If a saved calibration does not fit the model.
+        """
+        made = cls()
+        for place, camera in enumerate(cameras):
+            depth = info = cloud = ""
+            if params.depth_image:
+                depth = _topic(bag, camera, _one_of(choice.depth, place, cameras), "depth")
+                info = _info_of(bag, depth)
+            if params.point_cloud:
+                cloud = _topic(bag, camera, _one_of(choice.cloud, place, cameras), "cloud")
+            made.topics[camera.image_topic] = EvidenceTopics(depth, info, cloud)
+            camera.stream.scale = StreamScale.of(model, params, made.transforms)
+        return made
+
+    def matching(
+        self, bag: Bag, cameras: Sequence[BagCamera], params: ScaleParams
+    ) -> ImageMatching:
+        """What belongs to the cameras' images in this bag."""
+        measured = params.depth_image or params.point_cloud
+        shelves = {
+            topic: (chosen, EvidenceShelf(params, depth_rectified=says_rect(chosen.depth)))
+            for topic, chosen in self.topics.items()
+            if measured
+        }
+        moving = (params.point_cloud and params.fixed_pose is None) or (
+            params.ground_plane and bool(params.base_frame)
+        )
+        dynamic = moving and "/tf" in bag.topics
+        return ImageMatching(cameras, shelves, transforms=moving, dynamic=dynamic)
+
+    def take(self, transforms: Sequence[tuple[bool, Any]]) -> None:
+        """Add what an image carries; a transform that is none is counted."""
+        for static, message in transforms:
+            for item in message.transforms:
+                place, turn = item.transform.translation, item.transform.rotation
+                stamp = item.header.stamp.sec * 1_000_000_000 + item.header.stamp.nanosec
+                try:
+                    self.transforms.add(
+                        item.header.frame_id,
+                        item.child_frame_id,
+                        int(stamp),
+                        (place.x, place.y, place.z),
+                        (turn.x, turn.y, turn.z, turn.w),
+                        static=static,
+                    )
+                except TransformError as error:
+                    self.faults[str(error)] = self.faults.get(str(error), 0) + 1
+
+
+def depth_topics(bag: Bag) -> list[str]:
+    """Topics of depth images, by the encoding of their first message."""
+    found = []
+    for connection in bag.connections:
+        if connection.msgtype != IMAGE or "/da_ros/" in connection.topic:
+            continue
+        for message in bag.first(connection.topic):
+            if read_message(message.raw, IMAGE).encoding in DEPTH_ENCODINGS:
+                found.append(connection.topic)
+    return sorted(set(found))
+
+
+def cloud_topics(bag: Bag) -> list[str]:
+    """Topics of clouds that are not da_ros's own."""
+    return sorted(
+        {
+            connection.topic
+            for connection in bag.connections
+            if connection.msgtype == POINT_CLOUD and "/da_ros/" not in connection.topic
+        }
+    )
+
+
+def _one_of(given: Sequence[str], place: int, cameras: Sequence[BagCamera]) -> str:
+    """What was named for one camera.
+
+    Raises:
+        ParameterError: If neither one nor as many as there are cameras were named.
+    """
+    if len(given) not in (0, 1, len(cameras)):
+        raise ParameterError(
+            f"topics that measure depth: expected one, or one for each of the {len(cameras)} "
+            f"cameras, got {', '.join(given)}"
+        )
+    return given[min(place, len(given) - 1)] if given else ""
+
+
+def _topic(bag: Bag, camera: BagCamera, named: str, kind: str) -> str:
+    """The named topic, or the one nearest to the camera by its name.
+
+    Raises:
+        ParameterError: If there is none.
+    """
+    known = depth_topics(bag) if kind == "depth" else cloud_topics(bag)
+    if named and named not in known:
+        raise ParameterError(
+            f"{kind} topic {named}: the bag has none such; it has: {', '.join(known) or 'none'}"
+        )
+    if not known:
+        raise ParameterError(
+            f"scale: the bag has no {'depth images' if kind == 'depth' else 'point clouds'} to "
+            "take it from"
+        )
+    if named:
+        return named
+    return max(known, key=lambda topic: _shared(topic, camera.image_topic))
+
+
+def _shared(one: str, other: str) -> int:
+    """How many names two topics begin with alike."""
+    pairs = zip(one.split("/"), other.split("/"), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _info_of(bag: Bag, depth: str) -> str:
+    name = f"{depth.rpartition('/')[0]}/camera_info"
+    types = {connection.topic: connection.msgtype for connection in bag.connections}
+    return name if types.get(name) == CAMERA_INFO else ""
