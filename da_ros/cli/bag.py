@@ -111,6 +111,13 @@ BATCH = typer.Option(BAG_BATCH, "--batch", help="Images per network call.")
 SPLIT = typer.Option(
     BAG_SPLIT, "--split", help="Images per file of OUT; a resumed run repeats at most these."
 )
+EVALUATE = typer.Option(
+    "",
+    "--evaluate",
+    metavar="TOPIC",
+    help="Depth images or clouds in IN to compare with: AbsRel, delta1 and the drift of the scale "
+    "go into report.html and manifest.json.",
+)
 DEPTH_TOPIC = typer.Option(
     [],
     "--scale-depth-topic",
@@ -159,6 +166,7 @@ def _bag(
     batch: int = BATCH,
     split: int = SPLIT,
     dry_run: bool = DRY_RUN,
+    evaluate: str = EVALUATE,
     depth_topic: list[str] = DEPTH_TOPIC,
     cloud_topic: list[str] = CLOUD_TOPIC,
     *,
@@ -192,6 +200,7 @@ def _bag(
         prefix=prefix,
         resume=resume,
         overwrite=overwrite,
+        evaluate=evaluate,
         measured=TopicChoice(tuple(depth_topic), tuple(cloud_topic)),
         batch=batch,
         split=split,

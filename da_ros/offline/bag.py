@@ -14,10 +14,13 @@ import torch
 from da_ros.errors import BagError, ParameterError
 from da_ros.offline.bag_cameras import BagCamera, choose_cameras
 from da_ros.offline.bag_conversion import BagConversion, Progress, Selection
+from da_ros.offline.bag_evaluation import BagEvaluation
 from da_ros.offline.bag_input import BagInputs
 from da_ros.offline.bag_journal import Journal, has_journal
 from da_ros.offline.bag_manifest import FileHashes, write_manifest
 from da_ros.offline.bag_output import DEFAULT_STORAGE, BagOutput, unfinished_folder
+from da_ros.offline.bag_page import NAME as PAGE
+from da_ros.offline.bag_page import write_bag_page
 from da_ros.offline.bag_report import BagReport
 from da_ros.offline.bag_scale import BagScale, TopicChoice
 from da_ros.offline.frame_log import FrameLog
@@ -46,6 +49,7 @@ class BagJob:
         prefix: What added topics begin with.
         overwrite: Replace a bag that is there, and what an interrupted run left.
         resume: Go on where an interrupted run was.
+        evaluate: Topic of depth images or clouds that depth is compared with; empty for none.
         measured: Topics that measure depth, of the sources of scale that the parameters switch on.
         batch: Images per network call.
         split: Images per file of the bag.
@@ -65,6 +69,7 @@ class BagJob:
     prefix: str = BAG_NAMESPACE
     overwrite: bool = False
     resume: bool = False
+    evaluate: str = ""
     measured: TopicChoice = field(default_factory=TopicChoice)
     batch: int = BAG_BATCH
     split: int = BAG_SPLIT
@@ -97,6 +102,16 @@ def convert_bag(
         scale = BagScale.of(
             source, selection.cameras, pipeline.model, pipeline.params.scale, job.measured
         )
+        evaluation = None
+        if job.evaluate:
+            evaluation = BagEvaluation(
+                source,
+                job.evaluate,
+                selection.cameras,
+                pipeline.model,
+                pipeline.params.scale,
+                scale.transforms,
+            )
         if not job.resume:
             shutil.rmtree(unfinished_folder(job.target), ignore_errors=True)
         target = BagOutput(
@@ -111,12 +126,24 @@ def convert_bag(
             if has_journal(target.folder):
                 journal.load()
             log = FrameLog(target.folder / "frames", _totals(source, selection))
-            matching = scale.matching(source, selection.cameras, pipeline.params.scale)
+            matching = scale.matching(source, selection.cameras, pipeline.params.scale, evaluation)
             conversion = BagConversion(
-                source, target, selection, matching, pipeline, outputs, topics, log, scale
+                source,
+                target,
+                selection,
+                matching,
+                pipeline,
+                outputs,
+                topics,
+                log,
+                scale,
+                evaluation,
             )
             report = conversion.run(journal, progress or (lambda state: None))
-            write_manifest(target.content, job, report, pipeline, hashes.found())
+            title = f"Depth of {source.name}"
+            page = target.content / PAGE
+            write_bag_page(page, title, report, log, selection.cameras, pipeline.model)
+            write_manifest(target.content, job, report, log, pipeline, hashes.found())
             return report
 
 
@@ -214,7 +241,7 @@ def _identity(
         name: getattr(job, name)
         for name in (
             *("images", "camera_infos", "passthrough", "storage", "compression", "start", "end"),
-            *("every", "prefix", "batch", "split"),
+            *("every", "prefix", "batch", "split", "evaluate"),
         )
     }
     return {

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from da_ros.errors import BagError, DaRosError
 from da_ros.offline.bag_cameras import BagCamera
+from da_ros.offline.bag_evaluation import BagEvaluation
 from da_ros.offline.bag_input import BagInputs, RawMessage
 from da_ros.offline.bag_journal import Journal, JournalEntry
 from da_ros.offline.bag_messages import read_message, write_message
@@ -113,10 +114,11 @@ class BagConversion:
         topics: Sequence[str],
         log: FrameLog,
         scale: BagScale,
+        evaluation: BagEvaluation | None = None,
     ) -> None:
         self.report = BagReport()
         self.log = log
-        self._scale = scale
+        self._scale, self._evaluation = scale, evaluation
         self._source, self._target, self._choice = source, target, selection
         self._matching, self._pipeline, self._outputs = matching, pipeline, outputs
         self._images = {camera.image_topic for camera in selection.cameras}
@@ -273,8 +275,9 @@ class BagConversion:
             self._scale.take(image.transforms)
             predicted += self._pipeline.scale([item])
         frames = self._pipeline.to_depth(predicted)
-        for image, frame in zip(images, frames, strict=True):
-            self.log.take(image, frame)
+        for image, item, frame in zip(images, predicted, frames, strict=True):
+            judge = self._evaluation
+            self.log.take(image, frame, judge.score(image, item, frame) if judge else None)
         piece.work = [_serialised(frame) for frame in self._pipeline.pack(frames)]
         if piece.segment.cut:
             streams = [stream.state() for stream in self._streams()]

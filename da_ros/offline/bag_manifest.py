@@ -16,6 +16,7 @@ import torch
 
 from da_ros.network.digest import cached_sha256
 from da_ros.offline.bag_report import BagReport
+from da_ros.offline.frame_log import FrameLog
 from da_ros.pipeline import DepthPipeline
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def write_manifest(
     folder: Path,
     job: BagJob,
     report: BagReport,
+    log: FrameLog,
     pipeline: DepthPipeline,
     hashes: Mapping[Path, str],
 ) -> None:
@@ -97,6 +99,7 @@ def write_manifest(
         "incomplete": _pairs(report.notes),
         "lost": _pairs(report.lost),
         "stopped": report.stopped,
+        "evaluation": log.evaluation(),
         "model": {**asdict(pipeline.model), "kind": str(pipeline.model.kind)},
         "options": {name: _plain(value) for name, value in asdict(job).items()},
         "parameters": pipeline.params.values(),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from da_ros.conversions.depth_images import DEPTH_ENCODINGS
 from da_ros.errors import ParameterError
 from da_ros.offline.bag_cameras import BagCamera
 from da_ros.offline.bag_input import BagInput, BagInputs
 from da_ros.offline.bag_messages import read_message
-from da_ros.offline.image_matching import EvidenceTopics, ImageMatching
+from da_ros.offline.image_matching import EvidenceTopics, ImageMatching, Shelf
 from da_ros.params import ScaleParams
 from da_ros.pipeline import EvidenceShelf, StreamScale
 from da_ros.pipeline.outputs import CAMERA_INFO, IMAGE, POINT_CLOUD
@@ -21,6 +21,16 @@ from da_ros.scale.observations.transforms import TransformBuffer, TransformError
 from da_ros.types import ModelInfo
 
 Bag = BagInput | BagInputs
+
+
+class Evaluation(Protocol):
+    """What is measured only to be compared: ``BagEvaluation``."""
+
+    params: ScaleParams
+
+    def references(self) -> Mapping[str, tuple[EvidenceTopics, Shelf]]:
+        """Topics and shelf by image topic."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,7 @@ class BagScale:
             depth = info = cloud = ""
             if params.depth_image:
                 depth = _topic(bag, camera, _one_of(choice.depth, place, cameras), "depth")
-                info = _info_of(bag, depth)
+                info = info_beside(bag, depth)
             if params.point_cloud:
                 cloud = _topic(bag, camera, _one_of(choice.cloud, place, cameras), "cloud")
             made.topics[camera.image_topic] = EvidenceTopics(depth, info, cloud)
@@ -78,20 +88,26 @@ class BagScale:
         return made
 
     def matching(
-        self, bag: Bag, cameras: Sequence[BagCamera], params: ScaleParams
+        self,
+        bag: Bag,
+        cameras: Sequence[BagCamera],
+        params: ScaleParams,
+        evaluation: Evaluation | None = None,
     ) -> ImageMatching:
         """What belongs to the cameras' images in this bag."""
         measured = params.depth_image or params.point_cloud
-        shelves = {
+        moving = needs_transforms(params)
+        references = None
+        if evaluation is not None:
+            references = evaluation.references()
+            moving = moving or needs_transforms(evaluation.params)
+        shelves: dict[str, tuple[EvidenceTopics, Shelf]] = {
             topic: (chosen, EvidenceShelf(params, depth_rectified=says_rect(chosen.depth)))
             for topic, chosen in self.topics.items()
             if measured
         }
-        moving = (params.point_cloud and params.fixed_pose is None) or (
-            params.ground_plane and bool(params.base_frame)
-        )
         dynamic = moving and "/tf" in bag.topics
-        return ImageMatching(cameras, shelves, transforms=moving, dynamic=dynamic)
+        return ImageMatching(cameras, shelves, references, transforms=moving, dynamic=dynamic)
 
     def take(self, transforms: Sequence[tuple[bool, Any]]) -> None:
         """Add what an image carries; a transform that is none is counted."""
@@ -110,6 +126,13 @@ class BagScale:
                     )
                 except TransformError as error:
                     self.faults[str(error)] = self.faults.get(str(error), 0) + 1
+
+
+def needs_transforms(params: ScaleParams) -> bool:
+    """Whether a source asks where the frames are."""
+    return (params.point_cloud and params.fixed_pose is None) or (
+        params.ground_plane and bool(params.base_frame)
+    )
 
 
 def depth_topics(bag: Bag) -> list[str]:
@@ -176,7 +199,8 @@ def _shared(one: str, other: str) -> int:
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _info_of(bag: Bag, depth: str) -> str:
+def info_beside(bag: Bag, depth: str) -> str:
+    """The camera_info topic beside that of depth images; empty if there is none."""
     name = f"{depth.rpartition('/')[0]}/camera_info"
     types = {connection.topic: connection.msgtype for connection in bag.connections}
     return name if types.get(name) == CAMERA_INFO else ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from da_ros.errors import DaRosError
+from da_ros.offline.bag_evaluation import FrameScore
 from da_ros.offline.image_matching import MatchedImage
 from da_ros.pictures.colormap import colorize, value_range
 from da_ros.pictures.sheet import fit_width
@@ -60,6 +62,9 @@ class _Camera:
     seen: int = 0
     metres: bool = False
     figures: list[FrameFigures] = field(default_factory=list)
+    scored: int = 0
+    abs_rel: float = 0.0
+    delta1: float = 0.0
 
 
 @dataclass
@@ -75,7 +80,12 @@ class FrameLog:
     totals: Mapping[str, int]
     cameras: dict[str, _Camera] = field(default_factory=dict)
 
-    def take(self, image: MatchedImage, frame: DepthFrame | DaRosError, score: Any = None) -> None:
+    def take(
+        self,
+        image: MatchedImage,
+        frame: DepthFrame | DaRosError,
+        score: FrameScore | None = None,
+    ) -> None:
         """Look at one frame, in the order of the recording."""
         topic = image.camera.image_topic
         camera = self.cameras.setdefault(topic, _Camera())
@@ -86,11 +96,15 @@ class FrameLog:
         if values is None:
             return
         camera.metres = frame.depth is not None
+        if score is not None:
+            camera.scored += 1
+            camera.abs_rel += score.abs_rel
+            camera.delta1 += score.delta1
         if number % camera.step == 0:
             look = values[::_LOOK, ::_LOOK].cpu().numpy()
             low, middle, high = _percentiles(look)
             figures = FrameFigures(number, image.stamp, low, middle, high, _scale(frame))
-            camera.figures.append(figures if score is None else score.on(figures))
+            camera.figures.append(figures if score is None else replace(figures, **asdict(score)))
             self._thin(camera)
         if number in shown_numbers(self.totals.get(topic, 0)):
             self._draw(topic, number, frame, values.cpu().numpy())
@@ -104,15 +118,35 @@ class FrameLog:
     def state(self) -> dict[str, Any]:
         """All but the pictures, as JSON has it."""
         return {
-            topic: [camera.step, camera.seen, camera.metres, [_row(f) for f in camera.figures]]
+            topic: {**asdict(camera), "figures": [_row(item) for item in camera.figures]}
             for topic, camera in self.cameras.items()
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state`` gave."""
-        for topic, (step, seen, metres, rows) in state.items():
-            figures = [FrameFigures(*row) for row in rows]
-            self.cameras[topic] = _Camera(step, seen, metres, figures)
+        for topic, known in state.items():
+            figures = [FrameFigures(*row) for row in known["figures"]]
+            self.cameras[topic] = _Camera(**{**known, "figures": figures})
+
+    def evaluation(self) -> dict[str, dict[str, float]]:
+        """Means of the scores by camera, and their ratio at the beginning and at the end."""
+        made = {}
+        for topic, camera in self.cameras.items():
+            ratios = [item.ratio for item in camera.figures if math.isfinite(item.ratio)]
+            if not camera.scored or not ratios:
+                continue
+            tenth = max(1, len(ratios) // 10)
+            first, last = (float(np.median(part)) for part in (ratios[:tenth], ratios[-tenth:]))
+            made[topic] = {
+                "frames": camera.scored,
+                "abs_rel": camera.abs_rel / camera.scored,
+                "delta1": camera.delta1 / camera.scored,
+                "ratio_median": float(np.median(ratios)),
+                "ratio_first_tenth": first,
+                "ratio_last_tenth": last,
+                "scale_drift": last / first - 1.0,
+            }
+        return made
 
     def _thin(self, camera: _Camera) -> None:
         if len(camera.figures) > _KEPT:

@@ -78,6 +78,7 @@ class MatchedImage:
         raw: Its CDR.
         info: CameraInfo message, or None.
         evidence: What other sensors measured at the time.
+        reference: What is only compared with.
         transforms: (holds for ever, TFMessage) that became known since the image before.
         ready: Whether the rest is filled in.
         done: Whether an interrupted run has done it.
@@ -89,6 +90,7 @@ class MatchedImage:
     raw: bytes | memoryview
     info: Any = None
     evidence: tuple[Any, ...] = ()
+    reference: tuple[Any, ...] = ()
     transforms: tuple[tuple[bool, Any], ...] = ()
     ready: bool = False
     done: bool = False
@@ -99,8 +101,13 @@ class _Side:
     """What is known beside one camera's images."""
 
     infos: InfoHistory
-    topics: EvidenceTopics
-    shelf: Shelf | None
+    evidence: tuple[EvidenceTopics, Shelf] | None
+    reference: tuple[EvidenceTopics, Shelf] | None
+
+    @property
+    def shelves(self) -> list[tuple[EvidenceTopics, Shelf]]:
+        """All there are."""
+        return [one for one in (self.evidence, self.reference) if one is not None]
 
 
 class ImageMatching:
@@ -110,6 +117,7 @@ class ImageMatching:
         self,
         cameras: Sequence[BagCamera],
         evidence: Mapping[str, tuple[EvidenceTopics, Shelf]] | None = None,
+        reference: Mapping[str, tuple[EvidenceTopics, Shelf]] | None = None,
         *,
         transforms: bool = False,
         dynamic: bool = False,
@@ -119,15 +127,18 @@ class ImageMatching:
         Args:
             cameras: Whose images.
             evidence: Topics and shelf by image topic, of the cameras that have any.
+            reference: The same, of what is only compared with.
             transforms: Whether images carry transforms.
             dynamic: Whether they wait for those of /tf.
         """
         self._cameras = {camera.image_topic: camera for camera in cameras}
         self._sides: dict[str, _Side] = {}
         for camera in cameras:
-            topics, shelf = (evidence or {}).get(camera.image_topic, (EvidenceTopics(), None))
+            name = camera.image_topic
             infos = InfoHistory(has_info=camera.info_topic is not None)
-            self._sides[camera.image_topic] = _Side(infos, topics, shelf)
+            self._sides[name] = _Side(
+                infos, (evidence or {}).get(name), (reference or {}).get(name)
+            )
         self._waiting: deque[MatchedImage] = deque()
         self._transforms = transforms
         self._waits_for_tf = transforms and dynamic
@@ -173,7 +184,10 @@ class ImageMatching:
             self._waiting.popleft()
             side = self._sides[image.camera.image_topic]
             image.info = side.infos.pick(image.stamp)
-            image.evidence = side.shelf.match(image.stamp) if side.shelf is not None else ()
+            if side.evidence is not None:
+                image.evidence = side.evidence[1].match(image.stamp)
+            if side.reference is not None:
+                image.reference = side.reference[1].match(image.stamp)
             image.transforms = tuple(self._new_transforms)
             self._new_transforms.clear()
             image.ready = True
@@ -185,7 +199,8 @@ class ImageMatching:
         for camera in self._cameras.values():
             if camera.info_topic is not None:
                 types[camera.info_topic] = CAMERA_INFO
-            types |= self._sides[camera.image_topic].topics.types
+            for topics, _ in self._sides[camera.image_topic].shelves:
+                types |= topics.types
         return types | (dict.fromkeys(TF_TOPICS, TF_MESSAGE) if self._transforms else {})
 
     def _take(self, topic: str, message: Any, raw: bytes | memoryview) -> None:
@@ -198,20 +213,19 @@ class ImageMatching:
         for image_topic, side in self._sides.items():
             if topic == self._cameras[image_topic].info_topic:
                 side.infos.add(read_stamp(raw), message)
-            if side.shelf is None:
-                continue
-            if topic == side.topics.depth:
-                side.shelf.add_depth(message)
-            if topic == side.topics.depth_info:
-                side.shelf.add_depth_info(message)
-            if topic == side.topics.cloud:
-                side.shelf.add_cloud(message)
+            for topics, shelf in side.shelves:
+                if topic == topics.depth:
+                    shelf.add_depth(message)
+                if topic == topics.depth_info:
+                    shelf.add_depth_info(message)
+                if topic == topics.cloud:
+                    shelf.add_cloud(message)
 
     def _is_settled(self, image: MatchedImage) -> bool:
         side = self._sides[image.camera.image_topic]
         if self._waits_for_tf and self._newest_transform < image.stamp:
             return False
-        if side.shelf is not None and not side.shelf.is_complete(image.stamp):
+        if not all(shelf.is_complete(image.stamp) for _, shelf in side.shelves):
             return False
         return side.infos.is_settled(image.stamp)
 

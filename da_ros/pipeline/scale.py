@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,11 @@ class StreamScale:
         if fault is not None:
             points.append(fault)
         return self._calibrator.observe(frame, points, known)
+
+    def measure(self, item: Predicted, evidence: Sequence[Evidence]) -> list[PixelDepths]:
+        """Turn evidence into points of an image, without learning from them."""
+        values = item.values.detach().cpu().numpy()
+        return [self._kept(item, self._points(item, one, values)) for one in evidence]
 
     def reset(self) -> None:
         """Forget the scale."""
