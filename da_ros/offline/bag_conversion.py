@@ -13,13 +13,14 @@ from da_ros.offline.bag_cameras import BagCamera
 from da_ros.offline.bag_evaluation import BagEvaluation
 from da_ros.offline.bag_input import BagInputs, RawMessage
 from da_ros.offline.bag_journal import Journal, JournalEntry
-from da_ros.offline.bag_messages import read_message, write_message
+from da_ros.offline.bag_messages import message_parts, read_message
 from da_ros.offline.bag_output import BagOutput
 from da_ros.offline.bag_report import BagReport
 from da_ros.offline.bag_scale import BagScale
 from da_ros.offline.bag_segments import Segment, Segmenter, Slot
 from da_ros.offline.frame_log import FrameLog
 from da_ros.offline.image_matching import ImageMatching, MatchedImage
+from da_ros.offline.mcap_writer import Parts
 from da_ros.offline.stage_line import StageLine
 from da_ros.pipeline import (
     TOPIC_TYPES,
@@ -78,9 +79,9 @@ class Selection:
 
 
 class _Serialised(NamedTuple):
-    """What comes out for one image: (topic, raw message) in sending order."""
+    """What comes out for one image: (topic, parts of the raw message) in sending order."""
 
-    messages: list[tuple[str, memoryview]]
+    messages: list[tuple[str, Parts]]
     note: str
     times: StageTimes
 
@@ -311,9 +312,9 @@ class BagConversion:
             self.report.fail_image(slot.topic, result)
             return
         assert slot.image is not None
-        for name, raw in result.messages:
+        for name, parts in result.messages:
             full = f"{slot.image.camera.namespace}/{name}"
-            self._target.write(self._added[full], slot.timestamp, raw)
+            self._target.write_parts(self._added[full], slot.timestamp, parts)
             self.report.added[full] += 1
         self.report.done += 1
         self.report.add_times(result.times)
@@ -336,8 +337,8 @@ class BagConversion:
 def _serialised(frame: PackedFrame | DaRosError) -> _Serialised | DaRosError:
     if isinstance(frame, DaRosError):
         return frame
-    messages = [
-        (topic, write_message(frame.messages[topic], msgtype))
+    messages: list[tuple[str, Parts]] = [
+        (topic, message_parts(frame.messages[topic], msgtype))
         for topic, msgtype in TOPIC_TYPES.items()
         if topic in frame.messages
     ]

@@ -18,7 +18,7 @@ from rosbags.typesys.store import Typestore
 from da_ros.conversions import Fields
 from da_ros.errors import InputError
 from da_ros.message_definitions import message_definitions
-from da_ros.pipeline.outputs import CAMERA_INFO, POINT_CLOUD
+from da_ros.pipeline.outputs import CAMERA_INFO, IMAGE, POINT_CLOUD
 from da_ros.types import Header
 
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
@@ -74,6 +74,20 @@ def write_message(fields: Fields, msgtype: str) -> memoryview:
         given["roi"] = _region(fields["roi"])
     message_type: Any = store.types[msgtype]
     return store.serialize_cdr(message_type(**given), msgtype)
+
+
+def message_parts(fields: Fields, msgtype: str) -> list[bytes | memoryview]:
+    """The same as ``write_message``, in parts: what is large is not copied.
+
+    Pixels are the last field of an image; of a cloud one byte, ``is_dense``, follows its points.
+    """
+    behind = {IMAGE: 0, POINT_CLOUD: 1}.get(msgtype)
+    if behind is None:
+        return [write_message(fields, msgtype)]
+    data = fields["data"]
+    frame = bytes(write_message({**fields, "data": data[:0]}, msgtype))
+    head, tail = frame[: len(frame) - 4 - behind], frame[len(frame) - behind :]
+    return [head + struct.pack("<I", data.nbytes), memoryview(data).cast("B"), tail]
 
 
 def definition(msgtype: str) -> tuple[str, str]:

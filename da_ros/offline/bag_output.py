@@ -27,6 +27,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from da_ros.errors import BagError, ParameterError
 from da_ros.offline.bag_messages import definition, typestore
 from da_ros.offline.bag_metadata import Metadata, metadata_of, write_metadata
+from da_ros.offline.mcap_writer import Parts, PartsWriter
 
 STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 
@@ -103,7 +104,7 @@ class BagOutput:
         self._resumable = resumable
         self._parts: list[Metadata] = []
         self._topics: list[Callable[[Writer], Connection]] = []
-        self._writer: Writer | None = None
+        self._writer: PartsWriter | None = None
         self._connections: list[Connection] = []
         self._keep = False
         self._lock: int | None = None
@@ -183,9 +184,17 @@ class BagOutput:
         Raises:
             BagError: If the disk refuses it.
         """
+        self.write_parts(topic, timestamp, [raw])
+
+    def write_parts(self, topic: int, timestamp: int, parts: Parts) -> None:
+        """Write one message given in parts, see ``bag_messages.message_parts``.
+
+        Raises:
+            BagError: If the disk refuses it.
+        """
         try:
             writer = self._writer or self._open_part()
-            writer.write(self._connections[topic], timestamp, raw)
+            writer.write_parts(self._connections[topic], timestamp, parts)
         except _DISK_FAULTS as error:
             raise BagError(f"cannot write {self.path}: {error}") from error
 
@@ -231,10 +240,10 @@ class BagOutput:
         """Keep nothing if it is left with an error."""
         self._keep = False
 
-    def _open_part(self) -> Writer:
+    def _open_part(self) -> PartsWriter:
         # The storage file is named after its folder.
         name = f"{self.path.name}_{len(self._parts)}"
-        writer = Writer(
+        writer = PartsWriter(
             self._work / name, version=_VERSION, storage_plugin=STORAGES[self._storage]
         )
         if self._compression != "none":

@@ -20,6 +20,15 @@ from da_ros.types import Kind, ModelInfo
 
 NAME = "report.html"
 
+_SCORES = {
+    "frames": "Frames with measured depth",
+    "abs_rel": "AbsRel, mean",
+    "delta1": "delta1, mean",
+    "ratio_median": "Ratio, median",
+    "ratio_first_tenth": "Ratio at the beginning",
+    "ratio_last_tenth": "Ratio at the end",
+    "scale_drift": "Drift of the scale, end / beginning - 1",
+}
 _COLUMNS = 3
 _NS = 1e-9
 
@@ -58,7 +67,8 @@ def _camera_sections(topic: str, log: FrameLog) -> list[Section]:
         plots.append(Figure(line_plot([scales], "time [s]"), "Scale over time", lossless=True))
     sections = [Section(f"{topic} over time", plots)]
     if any(math.isfinite(item.ratio) for item in figures):
-        facts = {name: f"{value:.4g}" for name, value in log.evaluation()[topic].items()}
+        scores = log.evaluation()[topic]
+        facts = {words: f"{scores[name]:.4g}" for name, words in _SCORES.items()}
         title = f"{topic} against measured depth"
         sections.append(Section(title, _error_plots(figures, metres=camera.metres), facts))
     shown = log.pictures(topic)

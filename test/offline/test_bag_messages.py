@@ -17,7 +17,13 @@ from da_ros.conversions import (
 )
 from da_ros.errors import InputError
 from da_ros.geometry.camera import PinholeCamera
-from da_ros.offline.bag_messages import definition, read_message, read_stamp, write_message
+from da_ros.offline.bag_messages import (
+    definition,
+    message_parts,
+    read_message,
+    read_stamp,
+    write_message,
+)
 from da_ros.types import DepthScale, Header, Kind, ModelInfo
 
 HEADER = Header(-2, 999_999_999, "cam_optical")
@@ -115,6 +121,28 @@ class TestReadMessage:
         raw = write_message(image_fields(HEADER, picture, "32FC1"), IMAGE)
         message = read_message(raw, IMAGE)
         assert np.shares_memory(message.data, np.frombuffer(raw, np.uint8))
+
+
+class TestMessageParts:
+    @pytest.mark.parametrize("frame_id", ["", "cam", "camera_link"])
+    def test_joined_are_the_message(self, frame_id: str) -> None:
+        header = Header(3, 4, frame_id)
+        picture = np.arange(35, dtype=np.float32).reshape(5, 7)
+        cloud = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+        camera = PinholeCamera.from_fov(64, 48, 60.0)
+        for fields, msgtype in (
+            (image_fields(header, picture, "32FC1"), IMAGE),
+            (image_fields(header, picture.astype(np.uint16), "16UC1"), IMAGE),
+            (cloud_fields(header, cloud), CLOUD),
+            (camera_info_fields(header, camera.fields()), INFO),
+        ):
+            parts = message_parts(fields, msgtype)
+            assert b"".join(parts) == bytes(write_message(fields, msgtype))
+
+    def test_pixels_are_not_copied(self) -> None:
+        picture = np.zeros((10, 10), np.float32)
+        _, data, _ = message_parts(image_fields(HEADER, picture, "32FC1"), IMAGE)
+        assert np.shares_memory(np.frombuffer(data, np.uint8), picture)
 
 
 class TestReadStamp:

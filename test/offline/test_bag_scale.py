@@ -11,9 +11,9 @@ import pytest
 
 from da_ros.errors import ParameterError
 from da_ros.offline.bag import BagJob, convert_bag
+from da_ros.offline.bag_input import BagInput
 from da_ros.offline.bag_output import unfinished_folder
 from da_ros.offline.bag_scale import TopicChoice, cloud_topics, depth_topics
-from da_ros.offline.bag_input import BagInput
 from da_ros.types import Kind
 
 RELATIVE = Kind.RELATIVE_INVERSE_DEPTH

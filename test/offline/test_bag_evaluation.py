@@ -1,0 +1,95 @@
+"""Scores against measured depth, checked by hand and on a recording whose depth is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import bag_maker
+import numpy as np
+import pytest
+
+from da_ros.errors import ParameterError
+from da_ros.offline.bag import BagJob, convert_bag
+from da_ros.offline.bag_evaluation import against, fitted
+from da_ros.types import Kind
+
+
+class TestAgainst:
+    def test_by_hand(self) -> None:
+        measured = np.tile([1.0, 2.0, 4.0, 8.0], 5)
+        predicted = np.tile([1.1, 2.0, 2.0, 8.0], 5)
+        score = against(predicted, measured)
+        assert score is not None
+        assert score.abs_rel == pytest.approx((0.1 + 0.5) / 4)
+        assert score.delta1 == pytest.approx(3 / 4)
+        assert score.ratio == pytest.approx(1.0)
+
+    def test_a_wrong_scale_shows_in_the_ratio(self) -> None:
+        measured = np.linspace(1, 5, 40)
+        score = against(measured / 1.5, measured)
+        assert score is not None
+        assert score.ratio == pytest.approx(1.5)
+        assert score.delta1 == 0.0
+
+    def test_what_is_not_finite_does_not_count(self) -> None:
+        measured, predicted = np.full(60, 2.0), np.full(60, 2.0)
+        predicted[:20], measured[20:40] = np.inf, np.nan
+        score = against(predicted, measured)
+        assert score is not None
+        assert score.abs_rel == 0.0
+
+    def test_too_few(self) -> None:
+        assert against(np.ones(19), np.ones(19)) is None
+
+
+class TestFitted:
+    def test_any_scale_and_shift_is_right(self) -> None:
+        relative = np.linspace(0.5, 3, 50)
+        score = fitted(relative, 1 / (0.2 * relative + 0.1))
+        assert score is not None
+        assert score.abs_rel == pytest.approx(0.0, abs=1e-9)
+        assert score.ratio == pytest.approx(0.2)
+
+
+class TestConvertBag:
+    @pytest.mark.parametrize("kind", [Kind.METRIC_DEPTH, Kind.RELATIVE_INVERSE_DEPTH])
+    def test_in_the_manifest_and_on_the_page(
+        self, pipeline: Any, tmp_path: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Measured depth is 5 % more than the metric network says."""
+        even = np.full((240, 320, 3), 120, np.uint8)
+        monkeypatch.setattr(bag_maker, "pixels", lambda number: even)
+        monkeypatch.setattr(bag_maker, "HEIGHT", 240)
+        monkeypatch.setattr(bag_maker, "WIDTH", 320)
+        frames = bag_maker.frames("/cam", 4)
+        plain = bag_maker.write_bag(tmp_path / "plain", frames)
+        convert_bag(BagJob((plain,), tmp_path / "first", outputs=("depth",)), pipeline())
+        entries = list(frames)
+        for at, raw in bag_maker.messages_of(tmp_path / "first")["/da_ros/depth/image"]:
+            message = bag_maker.STORE.deserialize_cdr(raw, bag_maker.IMAGE)
+            depth = 1.05 * np.frombuffer(message.data, "<f4")
+            message.data = np.frombuffer(depth.astype("<f4").tobytes(), np.uint8)
+            entries.append(bag_maker.Entry("/depth/image", bag_maker.IMAGE, at + 9, message))
+        entries.sort(key=lambda entry: entry.timestamp)
+        bag = bag_maker.write_bag(tmp_path / "in", entries)
+        job = BagJob((bag,), tmp_path / "out", evaluate="/depth/image")
+        convert_bag(job, pipeline(kind))
+        made = json.loads((job.target / "manifest.json").read_text())
+        found = made["evaluation"]["/cam/image_raw"]
+        assert found["frames"] == 4
+        if kind is Kind.METRIC_DEPTH:
+            assert found["abs_rel"] == pytest.approx(0.05 / 1.05, rel=1e-3)
+            assert found["ratio_median"] == pytest.approx(1.05, rel=1e-3)
+            assert found["delta1"] == 1.0
+        assert found["scale_drift"] == pytest.approx(0.0, abs=1e-6)
+        page = (job.target / "report.html").read_text()
+        assert "/cam/image_raw against measured depth" in page
+        assert "http" not in page.replace("http-equiv", "").replace("www.w3.org", "")
+
+    def test_a_topic_that_measures_nothing(self, pipeline: Any, tmp_path: Path) -> None:
+        bag = bag_maker.write_bag(tmp_path / "in", bag_maker.frames("/cam", 1))
+        job = BagJob((bag,), tmp_path / "out", evaluate="/cam/camera_info")
+        with pytest.raises(ParameterError, match="no depth images or clouds; topics of these: no"):
+            convert_bag(job, pipeline())
