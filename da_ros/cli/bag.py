@@ -11,6 +11,7 @@ import typer
 
 from da_ros.cli.options import DEVICE, MODEL, PRECISION, SIZE, VARIANT
 from da_ros.cli.scale_options import with_scale_options
+from da_ros.errors import BagError
 from da_ros.params import (
     BAG_BATCH,
     BAG_NAMESPACE,
@@ -231,9 +232,16 @@ def _convert(job: BagJob, pipeline: DepthPipeline) -> BagReport:
     from tqdm import tqdm
 
     from da_ros.offline.bag import convert_bag
+    from da_ros.offline.bag_journal import has_journal
+    from da_ros.offline.bag_output import unfinished_folder
 
-    with tqdm(unit=" frames", dynamic_ncols=True, disable=None, smoothing=0.05) as bar:
-        return convert_bag(job, pipeline, _shown_on(bar))
+    try:
+        with tqdm(unit=" frames", dynamic_ncols=True, disable=None, smoothing=0.05) as bar:
+            return convert_bag(job, pipeline, _shown_on(bar))
+    except (KeyboardInterrupt, BagError):
+        if has_journal(unfinished_folder(job.target)):
+            typer.echo("da_ros: the finished files are kept; go on with --resume", err=True)
+        raise
 
 
 def _shown_on(bar: object) -> Callable[[Progress], None]:

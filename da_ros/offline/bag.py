@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-import shutil
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,20 +112,19 @@ def convert_bag(
                 pipeline.params.scale,
                 scale.transforms,
             )
-        if not job.resume:
-            shutil.rmtree(unfinished_folder(job.target), ignore_errors=True)
         target = BagOutput(
             job.target,
             job.storage or source.storage,
             overwrite=job.overwrite,
             compression=job.compression,
             resumable=True,
+            resume=job.resume,
         )
         with target, FileHashes(source.files) as hashes:
             journal = Journal(target.folder, _identity(job, source, pipeline, outputs))
             if has_journal(target.folder):
                 journal.load()
-            log = FrameLog(target.folder / "frames", _totals(source, selection))
+            log = FrameLog(target.folder / "frames", selection.expected)
             matching = scale.matching(source, selection.cameras, pipeline.params.scale, evaluation)
             conversion = BagConversion(
                 source,
@@ -195,13 +194,23 @@ def select(job: BagJob, source: BagInputs) -> Selection:
         ParameterError: If topics do not fit the bag.
     """
     cameras = choose_cameras(source, job.images, job.camera_infos, job.prefix)
-    first, _ = source.times
+    first, last = source.times
+    if (job.start or job.end) and not last:
+        raise BagError(
+            f"bag {source.name} is damaged: it does not say when it begins, so start and end "
+            "cannot be found; leave them away"
+        )
+    start = first + round(job.start * _NS) if job.start else None
+    stop = first + round(job.end * _NS) + 1 if job.end else None
+    share = _share(source.times, start, stop) / job.every
+    counts = source.counts()
     return Selection(
         cameras=cameras,
+        expected={c.image_topic: math.ceil(counts[c.image_topic] * share) for c in cameras},
         copied=_passes(job.passthrough, source),
         every=job.every,
-        start=first + round(job.start * _NS) if job.start else None,
-        stop=first + round(job.end * _NS) + 1 if job.end else None,
+        start=start,
+        stop=stop,
         batch=job.batch,
         split=job.split,
     )
@@ -225,12 +234,11 @@ def _passes(patterns: Sequence[str], source: BagInputs) -> Callable[[str], bool]
     return lambda topic: any(fnmatch.fnmatchcase(topic, pattern) for pattern in wanted)
 
 
-def _totals(source: BagInputs, selection: Selection) -> dict[str, int]:
-    counts = source.counts()
-    return {
-        camera.image_topic: -(-counts.get(camera.image_topic, 0) // selection.every)
-        for camera in selection.cameras
-    }
+def _share(times: tuple[int, int], start: int | None, stop: int | None) -> float:
+    """Which part of the recording is chosen, by its time."""
+    first, last = times
+    begin, end = max(first, start or first), min(last, (stop or last + 1) - 1)
+    return max(0.0, (end - begin) / (last - first)) if last > first else 1.0
 
 
 def _identity(

@@ -61,6 +61,7 @@ class Selection:
 
     Attributes:
         cameras: Whose images.
+        expected: About how many there are to be done, by image topic.
         copied: Which topics go through.
         every: Each n-th image of a camera.
         start: From when [ns]; None from the beginning.
@@ -70,6 +71,7 @@ class Selection:
     """
 
     cameras: Sequence[BagCamera]
+    expected: Mapping[str, int]
     copied: Callable[[str], bool]
     every: int
     start: int | None
@@ -144,7 +146,7 @@ class BagConversion:
         """Read to the end; images go through the stages, the rest is copied between them."""
         start = time.perf_counter()
         self._take_up(journal)
-        before, total = self.report.seconds, self._total()
+        before, total = self.report.seconds, sum(self._choice.expected.values())
         behind = self.report.done + self.report.failed_images
         with StageLine(self._decode, self._infer, self._finish) as line:
 
@@ -166,11 +168,6 @@ class BagConversion:
         self.report.seconds = before + time.perf_counter() - start
         self._refuse_nothing()
         return self.report
-
-    def _total(self) -> int:
-        counts = self._source.counts()
-        every = self._choice.every
-        return sum(-(-counts.get(topic, 0) // every) for topic in self._images)
 
     def _busy(self, line: StageLine) -> dict[str, float]:
         return dict(zip(STAGES, [self._reading, *line.busy, self._writing], strict=True))

@@ -41,6 +41,8 @@ _COMPRESSED = {"mcap": CompressionMode.STORAGE, "sqlite3": CompressionMode.FILE}
 # Version 9 spells QoS in a way that Humble's reader does not know; Jazzy and Kilted read both.
 _VERSION: Literal[8] = 8
 
+_LOCK = "lock"
+
 _DISK_FAULTS = (OSError, sqlite3.Error)  # sqlite has its own word for a full disk
 
 _FOREVER = QosTime(9223372036, 854775807)  # RMW_DURATION_INFINITE
@@ -78,6 +80,7 @@ class BagOutput:
         overwrite: bool = False,
         compression: str = "none",
         resumable: bool = False,
+        resume: bool = False,
     ) -> None:
         """Check the target; nothing is written yet.
 
@@ -87,6 +90,7 @@ class BagOutput:
             overwrite: Replace a bag of that name.
             compression: none or zstd.
             resumable: Keep finished parts when it is left with an error.
+            resume: Leave what an earlier one kept; else it is removed.
 
         Raises:
             ParameterError: If the storage or the compression is unknown.
@@ -101,7 +105,7 @@ class BagOutput:
         self.path = path
         self.folder = Path()
         self._storage, self._compression = storage, compression
-        self._resumable = resumable
+        self._resumable, self._resume = resumable, resume
         self._parts: list[Metadata] = []
         self._topics: list[Callable[[Writer], Connection]] = []
         self._writer: PartsWriter | None = None
@@ -116,6 +120,8 @@ class BagOutput:
                 self.folder = unfinished_folder(self.path)
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._lock = _locked(self.folder)
+                if not self._resume:
+                    _empty(self.folder)
             else:
                 parent = self.path.absolute().parent
                 parent.mkdir(parents=True, exist_ok=True)
@@ -292,13 +298,22 @@ def _copied(writer: Writer, source: Connection) -> Connection:
     return writer.connections[-1]
 
 
+def _empty(folder: Path) -> None:
+    """Remove all but the lock."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _LOCK:
+            path.unlink()
+
+
 def _locked(folder: Path) -> int:
     """Hold a folder for this process.
 
     Raises:
         BagError: If another process has it.
     """
-    handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
+    handle = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

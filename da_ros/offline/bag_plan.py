@@ -64,9 +64,8 @@ def plan_bag(job: BagJob, pipeline: DepthPipeline) -> BagPlan:
     with BagInputs(job.sources) as source:
         choice = select(job, source)
         counts = source.counts()
-        share = _share(source.times, choice.start, choice.stop) / job.every
         topics = topics_of(outputs, pipeline.model.kind, scaled=pipeline.is_scaled)
-        images = {c.image_topic: round(counts[c.image_topic] * share) for c in choice.cameras}
+        images = choice.expected
         size, seconds = 0.0, 0.0
         known = True
         for camera in choice.cameras:
@@ -85,13 +84,6 @@ def plan_bag(job: BagJob, pipeline: DepthPipeline) -> BagPlan:
             added_bytes=round(size),
             seconds=seconds if known else None,
         )
-
-
-def _share(times: tuple[int, int], start: int | None, stop: int | None) -> float:
-    """Which part of the recording is chosen, by its time."""
-    first, last = times
-    begin, end = max(first, start or first), min(last, (stop or last + 1) - 1)
-    return max(0.0, (end - begin) / (last - first)) if last > first else 1.0
 
 
 def _tried(
