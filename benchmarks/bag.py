@@ -5,7 +5,8 @@
 
 Throughput: `da_ros bag` on a recording of 640x480 rgb8 images with everything passed through. Its
 baseline is the network's own rate (`estimator.infer` on batches that are ready), measured before
-and after each run; the ratio of a round is its frames per second over their mean. Small is
+and after each run; the ratio of a round is its frames per second over their mean. The warm-up run
+leaves the input's sha256 remembered, so the rounds do not hash it again. Small is
 metric-indoor-small with random weights; nano has no metres, so its depth is the nominal one: the
 same sums. Core-ms are CPU time of all threads, each stage run alone, one after the other.
 Memory: peak of a process over 300 and over 3,000 frames of 320x240. The usual way: the node,
