@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -160,17 +161,25 @@ def _convert(
 
 @contextmanager
 def _all_or_nothing(result: PhotoResult) -> Iterator[None]:
-    """Delete what was written of a photo if the disk refuses the rest, and say why."""
+    """Give a photo's files their names once all are written; if not, older ones stay."""
     try:
         yield
+        for path in result.files.values():
+            _partial(path).replace(path)
     except OSError as error:
         *_, path = result.files.values()
-        for written in result.files.values():
-            with suppress(OSError):
-                written.unlink()
         # A full disk shows in NumPy as an error without a number.
         reason = error.strerror or f"{error} (is the disk full?)"
         raise InputError(f"{path} cannot be written: {reason}") from error
+    finally:
+        for path in result.files.values():
+            with suppress(OSError):
+                _partial(path).unlink()
+
+
+def _partial(path: Path) -> Path:
+    """Where a file grows; the suffix stays, since it says the format."""
+    return path.with_name(f".part_{path.name}")
 
 
 @dataclass(frozen=True)
@@ -225,9 +234,12 @@ class _Writer:
         )
 
     def _file(self, name: str) -> Path:
+        """Where to write what will be called so; see ``_all_or_nothing``."""
         path = self.target.with_name(f"{self.target.name}_{name}")
         self.result.files[name] = path
-        return path
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "Is a directory")
+        return _partial(path)
 
     def _array(self, name: str, values: Tensor) -> npt.NDArray[np.float32]:
         array = values.cpu().numpy()

@@ -185,6 +185,17 @@ class TestDisk:
         assert "Traceback" not in done.stderr
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["index.html"]
 
+    def test_what_was_there_survives_a_failure(self, tmp_path: Path, words: list[str]) -> None:
+        path = photo(tmp_path / "a.png")
+        assert main(["image", str(path), *words]) == 0
+        before = {name: (tmp_path / "out" / f"a_{name}").read_bytes() for name in SUFFIXES[:3]}
+        (tmp_path / "out" / "a_nominal_points.ply").unlink()
+        (tmp_path / "out" / "a_nominal_points.ply").mkdir()
+        photo(path, seed=1)
+        assert main(["image", str(path), *words]) == 2
+        after = {name: (tmp_path / "out" / f"a_{name}").read_bytes() for name in SUFFIXES[:3]}
+        assert after == before
+
     def test_the_page_cannot_be_written(
         self, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
