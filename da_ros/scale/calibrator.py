@@ -185,13 +185,7 @@ class Calibrator:
         lost = self._filter.predict(frame.stamp_ns, alignment)
         if lost:
             self._basis = Basis()
-        found = [self._fit(frame, measured) for measured in points]
-        reports = tuple(report for _, report in found)
-        fits = [
-            Observed(fit.coefficients, fit.covariance, fit.pixel_error)
-            for fit, _ in found
-            if isinstance(fit, Fit)
-        ]
+        fits, reports = self._fits(frame, points)
         observed = fuse(fits)[0] if fits else None
         everything = [*fits, known] if known is not None else fits
         rejected, disagreement = "", 0.0
@@ -212,6 +206,18 @@ class Calibrator:
             basis=self._basis,
             is_news=bool(reports) or estimate.state is not before,
         )
+
+    def _fits(
+        self, frame: NetworkFrame, points: Sequence[PixelDepths]
+    ) -> tuple[list[Observed], tuple[SourceReport, ...]]:
+        """Fit each source by itself."""
+        found = [self._fit(frame, measured) for measured in points]
+        fits = [
+            Observed(fit.coefficients, fit.covariance, fit.pixel_error)
+            for fit, _ in found
+            if isinstance(fit, Fit)
+        ]
+        return fits, tuple(report for _, report in found)
 
     def fit(self, frame: NetworkFrame, measured: PixelDepths) -> Fit | Refusal:
         """Fit one source to one frame, without the filter."""

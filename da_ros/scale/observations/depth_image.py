@@ -84,24 +84,30 @@ def depth_image_points(
     if camera.is_distorted if straighten is None else straighten:
         lens = RectificationMap.of(camera.resized(width, height))
         metres = np.nan_to_num(rectify(metres, lens, nearest=True), nan=0.0)
+    pixels, found = _chosen(metres, camera, options)
+    if len(found) == 0:
+        return PixelDepths.none(SOURCE, f"no smooth depth among {offered} measured px", offered)
+    return PixelDepths(SOURCE, pixels, found, options.noise * found, offered=offered)
+
+
+def _chosen(
+    metres: NDArray[np.float32], camera: PinholeCamera, options: DepthImageOptions
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Pixels of the image, (N, 2), and their depth; holes are zero."""
+    height, width = metres.shape
     good = _away_from_edges(metres, options)
     good &= (metres >= options.near) & (metres <= options.far)
     v, u = np.nonzero(good)
     if len(v) == 0:
-        return PixelDepths.none(SOURCE, f"no smooth depth among {offered} measured px", offered)
+        return np.zeros((0, 2)), np.zeros(0)
     rng = np.random.default_rng(options.seed)
     candidates = _thinned(len(v), rng)
     v, u = v[candidates], u[candidates]
     found = metres[v, u].astype(np.float64)
     pick = spread_over_depth(found, options.points, rng)
-    pixels = np.stack(
-        (
-            (u[pick] + 0.5) * (camera.width / width) - 0.5,
-            (v[pick] + 0.5) * (camera.height / height) - 0.5,
-        ),
-        axis=1,
-    )
-    return PixelDepths(SOURCE, pixels, found[pick], options.noise * found[pick], offered=offered)
+    x = (u[pick] + 0.5) * (camera.width / width) - 0.5
+    y = (v[pick] + 0.5) * (camera.height / height) - 0.5
+    return np.stack((x, y), axis=1), found[pick]
 
 
 def _thinned(count: int, rng: np.random.Generator) -> NDArray[np.intp]:

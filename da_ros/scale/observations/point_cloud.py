@@ -90,27 +90,35 @@ def point_cloud_points(
         matrix, note = _transform(cloud, frame_id, stamp_ns, transforms, options)
     except TransformError as error:
         return PixelDepths.none(SOURCE, str(error), offered)
-    seen = _in_view(cloud, matrix, camera, options)
-    pixels = project(seen, camera)
+    found = _visible(_in_view(cloud, matrix, camera, options), camera, prediction, options)
+    if isinstance(found, str):
+        return PixelDepths.none(SOURCE, found, offered)
+    pixels, depth = found
+    pick = spread_over_depth(depth, options.points, np.random.default_rng(options.seed))
+    noise = np.full(len(pick), options.noise)
+    return PixelDepths(SOURCE, pixels[pick], depth[pick], noise, offered=offered, note=note)
+
+
+def _visible(
+    points: NDArray[np.float64],
+    camera: PinholeCamera,
+    prediction: NDArray[np.float32] | None,
+    options: PointCloudOptions,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | str:
+    """Pixels, (N, 2), and depth of what the camera sees too; or why there is none."""
+    pixels = project(points, camera)
     u, v = pixels[:, 0], pixels[:, 1]
     inside = (u >= 0) & (u <= camera.width - 1) & (v >= 0) & (v <= camera.height - 1)
-    pixels, depth = pixels[inside], seen[inside, 2]
+    pixels, depth = pixels[inside], points[inside, 2]
     if len(depth) == 0:
-        said = f"none of {offered} points falls into the image; check the mounting (TF)"
-        return PixelDepths.none(SOURCE, said, offered)
+        return "none of its points falls into the image; check the mounting (TF)"
     size = (camera.height, camera.width)
     keep = ~hidden_points(pixels, depth, size, options.visibility)
     if prediction is not None:
         keep &= ~near_edges(pixels, prediction, size, options.visibility)
     if not keep.any():
-        said = (
-            f"all {len(depth)} points in the image are hidden, or beside edges of the prediction"
-        )
-        return PixelDepths.none(SOURCE, said, offered)
-    pixels, depth = pixels[keep], depth[keep]
-    pick = spread_over_depth(depth, options.points, np.random.default_rng(options.seed))
-    noise = np.full(len(pick), options.noise)
-    return PixelDepths(SOURCE, pixels[pick], depth[pick], noise, offered=offered, note=note)
+        return f"all {len(depth)} points in the image are hidden, or at edges of the prediction"
+    return pixels[keep], depth[keep]
 
 
 def _transform(

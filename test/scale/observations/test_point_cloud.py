@@ -85,7 +85,7 @@ class TestPointCloudPoints:
         found = point_cloud_points(
             Cloud(cloud, "lidar", 0), "camera", 0, CAMERA, car(), None, OPTIONS
         )
-        assert found.note == "none of 5 points falls into the image; check the mounting (TF)"
+        assert found.note == "none of its points falls into the image; check the mounting (TF)"
 
     def test_edges_of_the_prediction_are_avoided(self) -> None:
         prediction = np.full((60, 80), 0.2, np.float32)
