@@ -69,7 +69,9 @@ def _surroundings(scenes: SceneTensors, atlas: Atlas, mirrored: Tensor, main: Te
     u, v = torch.atan2(mirrored[..., 0], mirrored[..., 2]) / torch.pi, mirrored[..., 1]
     walls = atlas.sample(noise, u, v, torch.full_like(u, BLURRED)).mean(-1, keepdim=True)
     lamp = _dot(mirrored, main).clamp_min(0) ** 24
-    room = (0.2 + 0.6 * walls + 1.5 * lamp * light[..., tensors.SUN]) * light[..., tensors.TINT]
+    room: Tensor = (0.2 + 0.6 * walls + 1.5 * lamp * light[..., tensors.SUN]) * light[
+        ..., tensors.TINT
+    ]
     if bool(indoors.all()):
         return room
     return torch.where(indoors, room, sky(scenes, atlas, mirrored))
