@@ -176,6 +176,7 @@ setup(
         "test": requirements("test"),
         "train": requirements("train"),
         "render": requirements("render"),
+        "plot": requirements("plot"),
     },
     entry_points={
         "console_scripts": [

@@ -23,7 +23,7 @@ from da_ros.errors import DaRosError
 
 EXIT_BUG, EXIT_ERROR, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 2, 3, 130
 
-COMMANDS = ("image", "bag", "demo", "models", "evaluate", "train")
+COMMANDS = ("image", "bag", "calibrate", "demo", "models", "evaluate", "train")
 """Modules of da_ros.cli, in the order in which the help names them."""
 
 PACKAGE_OF_MODULE = {
@@ -61,6 +61,7 @@ HELP = """Dense depth from any robot camera, with small Depth Anything models.
   da_ros demo                                  see it work, nothing to download
   da_ros image photo.jpg -o out                a photo in; depth, colours and a cloud out
   da_ros bag recording -o with_depth           a ROS 2 bag in; the same bag with depth out
+  da_ros calibrate rec --depth T -o scale.yaml a bag with measured depth in; its scale out
   da_ros models list                           what can be loaded, and under which licence
 """
 

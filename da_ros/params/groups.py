@@ -66,6 +66,12 @@ BAG_OUTPUTS = tuple(name for name in OUTPUTS if name not in ("depth_mm", "color"
 BAG_BATCH = 4
 """Images per network call of ``da_ros bag``."""
 
+STATIC_SPREAD = 0.05
+"""Up to this spread between frames a saved calibration is called good enough, relative."""
+
+STATIC_FEWEST_FRAMES = 5
+"""Fitted frames from which ``da_ros calibrate`` can tell a spread."""
+
 BAG_SPLIT = 256
 """Images per file of the bag that ``da_ros bag`` writes; a resumed run repeats at most these."""
 

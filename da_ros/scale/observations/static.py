@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from da_ros.errors import InputError
 from da_ros.scale.filter import Observed
@@ -74,7 +75,8 @@ def calibration_of_fits(
         static_camera: Whether the camera stood still.
 
     Returns:
-        Their median; its covariance is that of a frame plus the spread between frames, since what
+        Their median; that of s and t is taken of s and of y where the two are told apart best, or
+        the line of two medians would be no frame's. Its covariance is that of a frame plus the spread between frames, since what
         is wanted is the scale of the next frame, not the mean of these.
 
     Raises:
@@ -91,7 +93,7 @@ def calibration_of_fits(
         model_sha256=model.sha256,
         kind=model.kind,
         input_size=input_size,
-        coefficients=tuple(float(v) for v in np.median(values, axis=0)),
+        coefficients=_middle(values, own),
         covariance=rows,
         pixel_error=float(np.median([fit.pixel_error for fit in fits])),
         source=source,
@@ -99,6 +101,16 @@ def calibration_of_fits(
         static_camera=static_camera,
         frames=len(fits),
     )
+
+
+def _middle(values: NDArray[np.float64], own: NDArray[np.float64]) -> tuple[float, ...]:
+    """Median of the fits, (n, p)."""
+    if values.shape[1] == 1 or not own[0, 0] > 0:
+        return tuple(float(v) for v in np.median(values, axis=0))
+    pivot = -own[0, 1] / own[0, 0]  # the d at which an error of s moves y least
+    scale = float(np.median(values[:, 0]))
+    y = float(np.median(values[:, 0] * pivot + values[:, 1]))
+    return scale, float(y - scale * pivot)
 
 
 def save_calibration(calibration: StaticCalibration, path: Path) -> None:
