@@ -107,10 +107,13 @@ def check_mounting(
     seen = _seen(points, camera, options)
     if len(seen) < options.fewest_points:
         return MountingCheck(Mounting.UNOBSERVABLE, 0.0, 0.0, 0.0, 0.0)
+    start = _line(seen, values, camera, options)
+    if start is None:
+        return MountingCheck(Mounting.UNOBSERVABLE, 0.0, 0.0, 0.0, 0.0)
     field = _hats(project(seen, camera), camera)
     cost = np.array(
         [
-            [_misfit(turned(seen, a, b), field, values, camera, options) for a in angles]
+            [_misfit(turned(seen, a, b), field, start, values, camera, options) for a in angles]
             for b in angles
         ]
     )
@@ -169,6 +172,7 @@ def _hats(pixels: Floats, camera: PinholeCamera) -> Floats:
 def _misfit(
     points: Floats,
     field: Floats,
+    start: Floats,
     values: NDArray[np.float32],
     camera: PinholeCamera,
     options: MountingOptions,
@@ -181,15 +185,12 @@ def _misfit(
     known = np.isfinite(d) & (points[:, 2] > 0)
     if known.sum() < options.fewest_points / 2:
         return 1.0
-    d, z = d[known], points[known, 2]
-    line = _line(d, 1.0 / z, options.tolerance)
-    if line is None:
-        return 1.0
-    design = np.column_stack((z * d, z, -field[known]))
+    z = points[known, 2]
+    design = np.column_stack((z * d[known], z, -field[known]))
     # The knots are held to the network's error; by as little, the line to where it is.
     held = np.full(design.shape[1], (options.noise / options.model_error) ** 2)
     held[:2] = 1e-9
-    residual = design[:, :2] @ line - 1.0
+    residual = design[:, :2] @ start - 1.0
     for number in range(_ROUNDS):
         wide = max(options.tolerance, _WIDEST * _NARROWER**number)
         weights = np.square(np.clip(1.0 - np.square(residual / wide), 0.0, None))
@@ -201,8 +202,13 @@ def _misfit(
     return float((misfit + price) / len(z))
 
 
-def _line(d: Floats, y: Floats, tolerance: float) -> Floats | None:
-    """A line to start from: through two points, near to most of some hundreds."""
+def _line(
+    points: Floats, values: NDArray[np.float32], camera: PinholeCamera, options: MountingOptions
+) -> Floats | None:
+    """A line for every turn to start from: through two points, near to most of some hundreds."""
+    d = sample_bilinear(values, project(points, camera), (camera.height, camera.width))
+    known = np.isfinite(d)
+    d, y = d[known], 1.0 / points[known, 2]
     order = np.argsort(d, kind="stable")[:: max(1, len(d) // _LINE_POINTS)]
     d, y = d[order], y[order]
-    return best_pair(d, y, 2.0 * tolerance * y, seed=0, fewest=64)
+    return best_pair(d, y, 2.0 * options.tolerance * y, seed=0, fewest=64) if len(d) > 1 else None

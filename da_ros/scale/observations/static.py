@@ -76,8 +76,9 @@ def calibration_of_fits(
 
     Returns:
         Their median; that of s and t is taken of s and of y where the two are told apart best, or
-        the line of two medians would be no frame's. Its covariance is that of a frame plus the spread between frames, since what
-        is wanted is the scale of the next frame, not the mean of these.
+        the line of two medians would be no frame's. Its covariance is that of a frame plus the
+        spread between frames, since what is wanted is the scale of the next frame, not the mean
+        of these.
 
     Raises:
         InputError: If there are no fits.
