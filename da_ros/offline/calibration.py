@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -252,7 +253,7 @@ class _Run:
         """Run the network over those that something was measured beside, and fit them."""
         self.found.images += len(images)
         inputs: list[ImageInput | DaRosError] = []
-        transforms = []
+        transforms: list[tuple[bool, Any]] = []
         for image in images:
             transforms += image.transforms
             if not image.evidence and not self._ground:
@@ -286,9 +287,8 @@ class _Run:
         self.found.input_size = item.network_size
         scale = self._camera.stream.scale
         assert scale is not None  # BagScale.of gave it one: a source is on
-        points = scale.measured(item)
-        said = scale.observe(item, points)
-        network, depth = _sampled(item, points)
+        said = scale.observe(item)
+        network, depth = _sampled(item, scale.measured(item))
         stamp = item.frame.header.stamp_ns
         self.found.frames.append(FrameFit(stamp, said.reports, said.observed, network, depth))
 

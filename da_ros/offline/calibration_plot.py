@@ -104,7 +104,8 @@ def _draw_line(axis: Any, found: Gathered, calibration: StaticCalibration) -> No
 def _draw_residuals(axis: Any, found: Gathered, calibration: StaticCalibration) -> None:
     """Relative errors of depth: with each frame's own fit, and with the saved one."""
     kind = found.model.kind
-    saved, each = [], []
+    saved: list[Floats] = []
+    each: list[Floats] = []
     for frame in found.fitted:
         assert frame.observed is not None
         for into, line in (

@@ -105,30 +105,24 @@ class StreamScale:
             known = load_calibration(path, model, None, params.static_camera)
         return cls(model, params, transforms or TransformBuffer(), known)
 
-    def observe(self, item: Predicted, points: Sequence[PixelDepths] | None = None) -> Calibration:
+    def observe(self, item: Predicted) -> Calibration:
         """Go on to the next frame of the stream.
 
         Args:
             item: With the network's values, and the evidence that came with the image.
-            points: What ``measured`` made of it; None: that is done here.
 
         Returns:
             Its scale. Evidence that cannot be used is reported with the reason, never raised.
         """
-        points = list(self.measured(item) if points is None else points)
+        values = item.values.detach().cpu().numpy()
+        frame = NetworkFrame(values, item.frame.header.stamp_ns, _image_size(item))
         known, fault = self._saved(item.network_size)
-        if fault is not None:
-            points.append(fault)
-        frame = NetworkFrame(_values(item), item.frame.header.stamp_ns, _image_size(item))
-        return self._calibrator.observe(frame, points, known)
-
-    def measured(self, item: Predicted) -> list[PixelDepths]:
-        """What the sources measured at the pixels of an image, or why they did not."""
-        values = _values(item)
         points = [self._kept(item, self._points(item, one, values)) for one in item.frame.evidence]
         if self._params.ground_plane:
             points.append(self._kept(item, self._guarded(ground_plane.SOURCE, self._ground, item)))
-        return points
+        if fault is not None:
+            points.append(fault)
+        return self._calibrator.observe(frame, points, known)
 
     def measure(self, item: Predicted, evidence: Sequence[Evidence]) -> list[PixelDepths]:
         """Turn evidence into points of an image, without learning from them."""
@@ -146,6 +140,13 @@ class StreamScale:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where ``state`` was asked."""
         self._calibrator.restore(state)
+
+    def measured(self, item: Predicted) -> list[PixelDepths]:
+        """What all sources measured at the pixels of an image, or why they did not."""
+        points = self.measure(item, item.frame.evidence)
+        if self._params.ground_plane:
+            points.append(self._kept(item, self._guarded(ground_plane.SOURCE, self._ground, item)))
+        return points
 
     # --- Sources -------------------------------------------------------------------------------
 
@@ -238,11 +239,6 @@ class StreamScale:
             sigma=points.sigma[seen],
             common=None if points.common is None else points.common[seen],
         )
-
-
-def _values(item: Predicted) -> Values:
-    found: Values = item.values.detach().cpu().numpy()
-    return found
 
 
 def _image_size(item: Predicted) -> tuple[int, int]:
