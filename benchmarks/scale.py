@@ -41,7 +41,13 @@ def main() -> int:
     met = True
     for name, part, seconds in _run(chosen, options, jobs):
         print(part.text(), flush=True)
-        records[name] = {**part.record(), "seconds": round(seconds, 1), **circumstances()}
+        asked = {
+            key: str(value)
+            for key, value in vars(options).items()
+            if key not in ("data", "pictures")
+        }
+        took = {"options": asked, "seconds": round(seconds, 1)}
+        records[name] = {**part.record(), **took, **circumstances()}
         target.write_text(json.dumps(dict(sorted(records.items())), indent=1) + "\n")
         met &= all(bar.met for bar in part.bars)
     print(f"\n{'every bar is met' if met else 'A BAR IS NOT MET'}; written: {target}")

@@ -32,7 +32,7 @@ from da_ros.training.scenes.textures import make_atlas
 from da_ros.types import ModelInfo
 
 FAMILIES = ("room", "street", "open", "yard")
-SCENES_EACH = 15
+SHARE = 10  # Of the scenes asked for, one in so many of each family.
 FAR = 15.0  # [m]
 ERROR = 0.03
 LEAST_SHARE = 0.1  # Of the image, that must be ground nearer than FAR.
@@ -56,7 +56,8 @@ def run(options: Options) -> Part:
     names = (f"exact, random (s, t), {ERROR:.0%} field", "nano")
     errors: dict[tuple[str, str], list[float]] = {}
     for family in FAMILIES:
-        for seed in progress(range(SCENES_EACH), f"ground {family}", SCENES_EACH):
+        each = max(1, options.scenes // SHARE)
+        for seed in progress(range(each), f"ground {family}", each):
             seen = look(seed, family)
             rng = np.random.default_rng(seed)
             scale, shift = float(np.exp(rng.uniform(-2, 2))), float(rng.uniform(-0.05, 0.3))
