@@ -35,6 +35,8 @@ from da_ros.types import StageTimes
 STAGES = ("read", "decode", "network", "depth", "write")
 """What a frame's time goes into; depth is all from the network's numbers to raw messages."""
 
+_METRIC = frozenset({"depth/image", "depth/image_raw", "points"})
+
 _REASONS = 3  # named where nothing could be done
 
 
@@ -136,6 +138,7 @@ class BagConversion:
             for topic in topics
             for name in [f"{camera.namespace}/{topic}"]
         }
+        self._metric = _METRIC & frozenset(topics)
         self._seen: Counter[str] = Counter()
         self._wanted = matching.topics
         self._segments = Segmenter(selection.batch, selection.split)
@@ -276,7 +279,7 @@ class BagConversion:
         for image, item, frame in zip(images, predicted, frames, strict=True):
             judge = self._evaluation
             self.log.take(image, frame, judge.score(image, item, frame) if judge else None)
-        piece.work = [_serialised(frame) for frame in self._pipeline.pack(frames)]
+        piece.work = [_serialised(frame, self._metric) for frame in self._pipeline.pack(frames)]
         if piece.segment.cut:
             streams = [stream.state() for stream in self._streams()]
             piece.memory = {"log": self.log.state(), "streams": streams}
@@ -294,7 +297,7 @@ class BagConversion:
                 self._target.write(slot.copy, slot.timestamp, slot.raw)
                 self.report.copied[slot.topic] += 1
             if slot.error is not None and slot.topic not in self._images:
-                self.report.failures[slot.topic, str(slot.error)] += 1
+                self.report.fail(slot.topic, slot.error)
             elif slot.topic in self._images:
                 self._write_image(slot, results)
         self._writing += time.perf_counter() - start
@@ -331,7 +334,10 @@ class BagConversion:
         raise BagError(f"bag {self._source.name}: no image could be done: {why}")
 
 
-def _serialised(frame: PackedFrame | DaRosError) -> _Serialised | DaRosError:
+def _serialised(
+    frame: PackedFrame | DaRosError, metric: frozenset[str]
+) -> _Serialised | DaRosError:
+    """Turn a frame into raw messages; ``metric``: its topics that need metres."""
     if isinstance(frame, DaRosError):
         return frame
     messages: list[tuple[str, Parts]] = [
@@ -339,4 +345,7 @@ def _serialised(frame: PackedFrame | DaRosError) -> _Serialised | DaRosError:
         for topic, msgtype in TOPIC_TYPES.items()
         if topic in frame.messages
     ]
-    return _Serialised(messages, frame.note, frame.times)
+    note, calibration = frame.note, frame.calibration
+    if calibration is not None and metric and not metric & frame.messages.keys():
+        note = note or f"no metres: the scale is {calibration.estimate.state}"
+    return _Serialised(messages, note, frame.times)

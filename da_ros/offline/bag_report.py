@@ -9,6 +9,9 @@ from typing import Any
 
 from da_ros.types import StageTimes
 
+_REASONS = 100
+"""Different reasons that are kept: a report must not grow with the recording."""
+
 _COUNTERS = ("read", "copied", "added", "stage_ms", "busy")
 _PAIRS = ("failures", "notes", "lost")
 _NUMBERS = ("images", "done", "failed_images", "skipped", "seconds")
@@ -58,7 +61,14 @@ class BagReport:
     def fail_image(self, topic: str, error: Exception) -> None:
         """Count an image that could not be done."""
         self.failed_images += 1
-        self.failures[topic, str(error)] += 1
+        self.fail(topic, error)
+
+    def fail(self, topic: str, error: Exception) -> None:
+        """Count a message that could not be used; reasons that are all different become one."""
+        reason = str(error)
+        if (topic, reason) not in self.failures and len(self.failures) >= _REASONS:
+            reason = "other reasons"
+        self.failures[topic, reason] += 1
 
     def add_times(self, times: StageTimes) -> None:
         """Add what one image took."""

@@ -126,6 +126,18 @@ class TestMetres:
             assert (two / name).read_bytes() == (one / name).read_bytes(), name
 
 
+class TestWithoutEvidence:
+    def test_no_metres_are_made_up_and_it_is_said(self, pipeline: Any, tmp_path: Path) -> None:
+        """The only depth image is a minute away."""
+        far = depth_entry(10**9 - 1, 61 * 10**9, np.full((HEIGHT, WIDTH), 2.0))
+        bag = bag_maker.write_bag(tmp_path / "in", [far, *bag_maker.frames("/cam", 3)])
+        job = BagJob((bag,), tmp_path / "out", outputs=("depth", "inverse_depth"))
+        report = convert_bag(job, pipeline(RELATIVE, scale__depth_image=True))
+        assert report.added == {"/da_ros/inverse_depth/image": 3}
+        assert report.notes == {("/cam/image_raw", "no metres: the scale is none"): 3}
+        assert "no metres: the scale is none" in (job.target / "report.html").read_text()
+
+
 class TestTopics:
     def test_found_by_what_they_are(self, pipeline: Any, tmp_path: Path) -> None:
         with BagInput(recording(pipeline, tmp_path, "cloud", 1)) as bag:
