@@ -49,6 +49,11 @@ class ModelInfo:
     reference_inverse_depth: float | None = None
     licence: str = "unknown"
 
+    def __str__(self) -> str:
+        """Name and kind, and whether anybody but the user says so."""
+        checked = "" if self.verified else ", unverified: the user said what it is"
+        return f"{self.model_id} ({self.kind}{checked})"
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from da_ros.offline.bag_conversion import Progress
     from da_ros.offline.bag_report import BagReport
     from da_ros.pipeline import DepthPipeline
+    from da_ros.types import ModelInfo
 
 HELP = """Add depth to recordings: every image once, everything else copied bit for bit.
 
@@ -214,7 +215,7 @@ def _bag(
         for line in plan_bag(job, pipeline).lines():
             typer.echo(line)
         return
-    _say(job, _convert(job, pipeline), model)
+    _say(job, _convert(job, pipeline), pipeline.model)
 
 
 def _pipeline(job: BagJob, model: str, params: PipelineParams) -> DepthPipeline:
@@ -260,7 +261,7 @@ def _shown_on(bar: object) -> Callable[[Progress], None]:
     return show
 
 
-def _say(job: BagJob, report: BagReport, model: str) -> None:
+def _say(job: BagJob, report: BagReport, model: ModelInfo) -> None:
     """Say what was done, and end with the exit code that says it to a script."""
     state = "complete" if report.complete else "INCOMPLETE"
     typer.echo(f"{job.target}: {state}, model {model}, see {job.target / 'report.html'}")

@@ -12,8 +12,4 @@ NO_METRES = (
 
 def describe_model(model: ModelInfo) -> str:
     """One line on which weights made something."""
-    checked = "" if model.verified else ", unverified: the user said what it is"
-    return (
-        f"Model {model.model_id} ({model.kind}{checked}), licence {model.licence}, "
-        f"sha256 {model.sha256[:12]}."
-    )
+    return f"Model {model}, licence {model.licence}, sha256 {model.sha256[:12]}."

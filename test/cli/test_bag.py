@@ -48,6 +48,7 @@ class TestBag:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert "5 of 5 images" in done.stdout
+        assert "(relative_inverse_depth, unverified: the user said what it is)" in done.stdout
         assert topics(tmp_path / "out") == {
             **topics(source),
             "/da_ros/inverse_depth/image": 5,

@@ -86,6 +86,7 @@ class TestLifecycle:
         assert all(r.successful for r in robot.set(mask_image=""))
         assert robot.transition("configure")
         robot.until(lambda: "failed" not in robot.message("node"), "a clean slate")
+        assert "unverified: the user said what it is" in node.output
 
     def test_a_bug_while_configuring_does_not_vanish(
         self, robot: Robot, node: NodeProcess
