@@ -125,7 +125,12 @@ class TestCloud:
 
     def test_camera_info_fits_the_depth(self, robot: Robot) -> None:
         with robot.listen(CameraInfo, "/da_ros/depth/camera_info") as heard:
-            got = robot.output_of(heard, lambda: (robot.image(picture()), robot.info(fx=44.0)))
+            got = robot.output_of(
+                heard,
+                lambda: (robot.image(picture()), robot.info(fx=44.0)),
+                "the camera's new focal length",
+                where=lambda info: info.k[0] == 44.0,
+            )
         assert (got.height, got.width, got.k[0], got.p[0]) == (HEIGHT, WIDTH, 44.0, 44.0)
         assert got.header.frame_id == "camera_optical_frame"
 

@@ -199,15 +199,28 @@ class Robot:
         return Listener(self, message_type, topic, qos, raw)
 
     def output_of(
-        self, listener: Listener, make: Callable[[], tuple[Any, Any]], what: str = "an output"
+        self,
+        listener: Listener,
+        make: Callable[[], tuple[Any, Any]],
+        what: str = "an output",
+        where: Callable[[Any], bool] = lambda message: True,
     ) -> Any:
-        """Send images until one of them comes back as an output, and return that."""
+        """Send images until one of them comes back as an output, and return that.
+
+        Args:
+            listener: Hears the outputs.
+            make: Makes an image and its camera_info.
+            what: It is, for who reads that it has not come.
+            where: Which outputs count; on a busy machine a camera_info may come later than the
+                node waits for it, and the one before serves.
+        """
         sent: set[int] = set()
 
         def answered() -> Any:
             sent.add(self.send(*make()))
             time.sleep(0.1)
-            return next((m for m in list(listener.messages) if m.header.stamp.sec in sent), None)
+            heard = list(listener.messages)
+            return next((m for m in heard if m.header.stamp.sec in sent and where(m)), None)
 
         return self.until(answered, what)
 
