@@ -20,6 +20,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -284,8 +285,11 @@ class Robot:
         self.until(lambda: self.state() == label, f"state {label}")
 
     def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
+        while self._context.ok():
+            # Listeners and publishers are destroyed while the executor is about to wait for them.
+            with contextlib.suppress(ExternalShutdownException, InvalidHandle):
+                self._executor.spin()
+                return
 
 
 class Listener:
