@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from scanned_scene import (
     HEIGHT,
@@ -122,10 +123,14 @@ def _points(one: Observed) -> Floats:
 
 
 def _flatness(one: Observed) -> float | None:
-    """RMS distance of a wall's points from their plane, over their distance."""
+    """RMS distance of a wall's points from their plane, over their distance.
+
+    Not of the pixels beside its edges: there the simulated network blurs, and clouds drop them.
+    """
     wall = _wall(one.view)
     if wall is None:
         return None
+    wall = cv2.erode(wall.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
     points = _points(one)[wall]
     middle = points.mean(axis=0)
     normal = np.linalg.svd(points - middle, full_matrices=False)[2][2]
@@ -159,8 +164,6 @@ def _pictures(one: Observed, name: str, folder: Path | None) -> None:
     """The cloud from above and from the side, to look at."""
     if folder is None:
         return
-    import cv2
-
     from da_ros.pictures.colormap import colorize
     from da_ros.pictures.render import render_cloud
 
