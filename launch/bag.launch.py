@@ -22,6 +22,8 @@ from launch import LaunchDescription
 PASSED_ON = (
     "image_topic",
     "camera_info_topic",
+    "scale_depth_topic",
+    "scale_points_topic",
     "image_transport",
     "model_size",
     "model_family",

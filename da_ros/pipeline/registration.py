@@ -16,6 +16,8 @@ def registration_fault(
     depth_fields: dict[str, Any] | None,
     view: View,
     image_size: tuple[int, int],
+    *,
+    rectified: bool,
 ) -> str:
     """Say why a depth image cannot be one that is registered to the image.
 
@@ -24,11 +26,14 @@ def registration_fault(
         depth_fields: Its camera_info, as of ``conversions.camera_fields_of``; None if unknown.
         view: Of the image.
         image_size: (height, width) of the image [px].
+        rectified: Whether the depth image is rectified already.
 
     Returns:
         Empty if it may be.
     """
     height, width = depth_size
+    if rectified and view.rectification is None and view.camera and view.camera.is_distorted:
+        return "the depth image is rectified and the image is not: see the parameter rectify"
     if abs(width * image_size[0] / (height * image_size[1]) - 1.0) > _ALIKE:
         return (
             f"the depth image of {width} x {height} px has another shape than the image of "
@@ -40,7 +45,16 @@ def registration_fault(
         depth_camera = PinholeCamera.from_fields(**depth_fields)
     except CameraError as error:
         return f"unusable camera_info of the depth image: {error}"
-    camera = view.camera if view.rectification is None else view.rectification.raw
+    if rectified or not depth_camera.is_distorted:
+        depth_camera = depth_camera.rectified()  # P describes its pixels
+    # Of the image whose pixels the depth's are to be: as it came, or as we rectified it.
+    raw = None if view.rectification is None or rectified else view.rectification.raw
+    camera = raw or view.camera
+    return _other_view(camera, depth_camera) or _other_lens(camera, depth_camera)
+
+
+def _other_view(camera: PinholeCamera, depth_camera: PinholeCamera) -> str:
+    """Compare the fields of view; sizes in pixels may differ."""
     pairs = (
         ("fx/width", camera.fx / camera.width, depth_camera.fx / depth_camera.width),
         ("fy/height", camera.fy / camera.height, depth_camera.fy / depth_camera.height),
@@ -54,3 +68,13 @@ def registration_fault(
         f"the depth image's camera_info is that of another camera ({', '.join(far)} of the "
         "image's): register it to the image first (depth_image_proc register, align_depth)"
     )
+
+
+def _other_lens(camera: PinholeCamera, depth_camera: PinholeCamera) -> str:
+    """One image with its lens's distortion and the other without do not lie on each other."""
+    if depth_camera.is_distorted and not camera.is_distorted:
+        return (
+            "the depth image has a distorted lens and the image is rectified: rectify the depth "
+            "too (a topic whose name says rect), or give the raw image"
+        )
+    return ""

@@ -181,7 +181,9 @@ class StreamScale:
         lens = item.frame.view.rectification
         info = None if evidence.camera_info is None else camera_fields_of(evidence.camera_info)
         size = (int(metres.shape[0]), int(metres.shape[1]))
-        fault = registration_fault(size, info, item.frame.view, (height, width))
+        fault = registration_fault(
+            size, info, item.frame.view, (height, width), rectified=evidence.rectified
+        )
         if fault:
             return PixelDepths.none(depth_image.SOURCE, fault, int(np.isfinite(metres).sum()))
         return depth_image_points(

@@ -51,10 +51,9 @@ class ScaleServices:
             self._run.check()
 
     def stop(self, reason: str) -> None:
-        """End a calibration that is under way, and forget what was found."""
+        """End a calibration that is under way."""
         if self._run is not None:
             self._run.abort(reason)
-        self._found = None
 
     async def _on_calibrate(self, request: Any, response: Any) -> Any:
         refusal = self._refusal()
