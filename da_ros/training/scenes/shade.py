@@ -69,9 +69,7 @@ def _surroundings(scenes: SceneTensors, atlas: Atlas, mirrored: Tensor, main: Te
     u, v = torch.atan2(mirrored[..., 0], mirrored[..., 2]) / torch.pi, mirrored[..., 1]
     walls = atlas.sample(noise, u, v, torch.full_like(u, BLURRED)).mean(-1, keepdim=True)
     lamp = _dot(mirrored, main).clamp_min(0) ** 24
-    room: Tensor = (0.2 + 0.6 * walls + 1.5 * lamp * light[..., tensors.SUN]) * light[
-        ..., tensors.TINT
-    ]
+    room = (0.2 + 0.6 * walls + 1.5 * lamp * light[..., tensors.SUN]) * light[..., tensors.TINT]
     if bool(indoors.all()):
         return room
     return torch.where(indoors, room, sky(scenes, atlas, mirrored))
@@ -114,7 +112,8 @@ def _shadowed(
         return shadowed_tiled(scenes, point, to_light, hits.t < FAR, *tiles, compiled)
     way = to_light.norm(dim=-1, keepdim=True)
     t, _ = cast(scenes, axes_of(point), axes_of(to_light / way), OFF_SURFACE, compiled)
-    return t < BEFORE_LIGHT * way[..., 0]
+    shadowed: Tensor = t < BEFORE_LIGHT * way[..., 0]
+    return shadowed
 
 
 def _air(scenes: SceneTensors, atlas: Atlas, hits: Hits, colour: Tensor) -> Tensor:
