@@ -62,7 +62,7 @@ class Camera:
         from rclpy.qos import QoSProfile
         from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-        from da_ros.ros.memory import keep_freed_memory
+        from da_ros.memory import keep_freed_memory
 
         keep_freed_memory()
         self._context = rclpy.Context()

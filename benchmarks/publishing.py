@@ -21,7 +21,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from benchmarks.node_process import HEIGHT, WIDTH
 from da_ros.conversions import camera_info_fields, cloud_fields, image_fields
 from da_ros.geometry.camera import PinholeCamera
-from da_ros.ros.memory import keep_freed_memory
+from da_ros.memory import keep_freed_memory
 from da_ros.ros.messages import ReusedMessages
 from da_ros.ros.qos import output_profile
 from da_ros.types import Header

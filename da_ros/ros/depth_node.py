@@ -17,11 +17,11 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from std_srvs.srv import SetBool
 
 from da_ros.errors import DaRosError
+from da_ros.memory import give_back, keep_freed_memory
 from da_ros.params import DepthNodeParams, ModelParams
 from da_ros.ros.declare import NodeParameters
 from da_ros.ros.diagnostics import Heartbeat, Status
 from da_ros.ros.frame_statistics import FrameStatistics
-from da_ros.ros.memory import give_back, keep_freed_memory
 from da_ros.ros.notices import Notices
 from da_ros.ros.rate_limit import RateLimit
 from da_ros.ros.scale_services import ScaleServices

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from da_ros.memory import keep_freed_memory
 from da_ros.network.spec import NanoSpec
 from da_ros.training.curve import check_matplotlib, draw_curve
 from da_ros.training.data import HELD_OUT_SEED, SHARD, Shards, ShardSpec, write_shard
@@ -23,7 +23,6 @@ HEIGHT, WIDTH = 208, 272  # of the scenes on disk: a little larger than what is 
 FIRST_SEED = 1000
 HELD_OUT = 64  # pictures
 TOGETHER_ON_GPU = 32
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def run(plan: RunPlan, device: torch.device) -> str:
     end = time.monotonic() + (plan.seconds or float("inf"))
     check_matplotlib()
     pretrained_file()
-    _keep_freed_memory()
+    keep_freed_memory(all_of_it=True)
     if not _write_scenes(plan, device, end):
         return f"stopped while writing scenes; call again to go on ({plan.folder / 'scenes'})"
     validation = Validation.load(plan.folder / "held_out" / "shard_00000.npz", HELD_OUT)
@@ -75,17 +74,6 @@ def run(plan: RunPlan, device: torch.device) -> str:
         drawn = trainer.step * trainer.recipe.batch
         return f"stopped after {drawn} of {trainer.recipe.samples} samples; call again to go on"
     return _finish(plan, trainer, validation)
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc reuse what big tensors leave: else every step asks the kernel for zeroed pages.
-
-    That took a tenth of a step's time. Where there is no ``mallopt`` nothing happens.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_TRIM_THRESHOLD, -1)
-        mallopt(M_MMAP_MAX, 0)
 
 
 def _write_scenes(plan: RunPlan, device: torch.device, end: float) -> bool:

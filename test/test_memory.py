@@ -10,12 +10,12 @@ import pytest
 
 SCRIPT = """
 import os
-from da_ros.ros import memory
+from da_ros import memory
 
 def rss():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
-print(memory.keep_freed_memory())
+print(memory.keep_freed_memory(all_of_it=%s))
 before = rss()
 blocks = [bytearray(b"x" * (1 << 20)) for _ in range(50)]
 full = rss()
@@ -27,9 +27,11 @@ print(full - before, kept - before, rss() - before)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
-def test_freed_blocks_are_kept_until_they_are_given_back() -> None:
+@pytest.mark.parametrize("all_of_it", [False, True])
+def test_freed_blocks_are_kept_until_they_are_given_back(all_of_it: bool) -> None:
+    script = SCRIPT % all_of_it
     made = subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     taken, numbers = made.stdout.splitlines()
     full, kept, left = map(float, numbers.split())
