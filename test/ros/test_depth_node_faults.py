@@ -215,7 +215,7 @@ class TestCompressed:
             def said() -> bool:
                 robot.send(robot.compressed(data, "jpeg"))
                 time.sleep(0.05)
-                return reason in robot.message("output")
+                return reason in robot.message("output", "/zip/da_ros")
 
             robot.until(said, f"reason {reason}")
             robot.output_of(heard, lambda: (robot.compressed(whole, "jpeg"), None))

@@ -221,7 +221,7 @@ class TestQos:
         robot.until(
             lambda: (
                 "does not hear robot: it asks for reliable and is offered best effort"
-                in robot.message("input")
+                in robot.message("input", "/strict/da_ros")
             ),
             "the reason",
         )

@@ -100,6 +100,7 @@ class TestGrowth:
             now = cycle()
         assert now[0] == threads
         assert now[1] <= descriptors
+        assert node.end() == 0
 
     def test_cleanup_gives_the_memory_back(self, robot: Robot, start_node: Start) -> None:
         weights = DATA_FOLDER / "nano.safetensors"

@@ -83,7 +83,7 @@ class TestDepth:
         made = box(50_000, 50_033, 50_066)
         made.add_depth(message(10))
         assert made.match(50_066 * MS, 0.0) == ()
-        assert depth_stamp(made.match(12 * MS, FOREVER)) == 10
+        assert depth_stamp(made.match(10 * MS, FOREVER)) == 10
 
 
 class TestCloud:

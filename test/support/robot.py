@@ -48,6 +48,8 @@ TRANSITIONS = {
     "shut down while active": 7,
 }
 HEIGHT, WIDTH = 48, 64
+NODE = "/da_ros"
+"""The first node of a test file; others beside it have a namespace."""
 
 
 class NodeProcess:
@@ -102,7 +104,7 @@ class Robot:
         self._publishers: dict[tuple[str, Any], Any] = {}
         self._number = 0
         self.camera = camera
-        self.diagnostics: dict[str, Any] = {}
+        self.diagnostics: dict[tuple[str, str], Any] = {}
         self.beats = 0
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
@@ -228,19 +230,20 @@ class Robot:
     def _on_diagnostics(self, message: Any) -> None:
         self.beats += 1
         for status in message.status:
-            self.diagnostics[status.name.rpartition(": ")[2]] = status
+            node, _, name = status.name.rpartition(": ")
+            self.diagnostics[node, name] = status
 
     def value(self, status: str, key: str) -> str:
-        """One value of the diagnostics; empty if it is not there."""
-        found = self.diagnostics.get(status)
+        """One value of the first node's diagnostics; empty if it is not there."""
+        found = self.diagnostics.get((NODE, status))
         values = {} if found is None else {pair.key: pair.value for pair in found.values}
         return str(values.get(key, ""))
 
     def count(self, key: str) -> int:
         return int(self.value("input", key) or 0)
 
-    def message(self, status: str) -> str:
-        found = self.diagnostics.get(status)
+    def message(self, status: str, node: str = NODE) -> str:
+        found = self.diagnostics.get((node, status))
         return "" if found is None else str(found.message)
 
     # --- Services ------------------------------------------------------------------------------
