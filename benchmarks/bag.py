@@ -148,7 +148,7 @@ def throughput(case: str, bag: Path, count: int, rounds: int, folder: Path) -> d
 
 def core_ms(case: str, bag: Path, count: int, folder: Path) -> dict[str, float]:
     """CPU time of all threads per frame, stage by stage."""
-    from da_ros.offline.bag_input import BagInputs
+    from da_ros.offline.bag_inputs import BagInputs
     from da_ros.offline.bag_messages import message_parts, read_message
     from da_ros.offline.bag_output import BagOutput
     from da_ros.params import BAG_BATCH
@@ -170,19 +170,22 @@ def core_ms(case: str, bag: Path, count: int, folder: Path) -> dict[str, float]:
         messages = iter(source.messages())
         for number in range(count // BAG_BATCH):
             taken = timed("read", lambda: [next(messages) for _ in range(2 * BAG_BATCH)])
-            infos = [read_message(m.raw, CAMERA_INFO) for m in taken[::2]]
             given = [
-                ImageInput(read_message(m.raw, IMAGE), info, stream, outputs)
-                for m, info in zip(taken[1::2], infos, strict=True)
+                ImageInput(
+                    read_message(m.raw, IMAGE), read_message(i.raw, CAMERA_INFO), stream, outputs
+                )
+                for i, m in zip(taken[::2], taken[1::2], strict=True)
             ]
-            frames = timed("decode", lambda given=given: pipeline.decode(given))
-            batch = timed("prepare", lambda frames=frames: pipeline.prepare(frames))
-            predicted = timed("network", lambda batch=batch: pipeline.infer(batch))
-            depth = timed("to_depth", lambda made=predicted: pipeline.to_depth(made))
-            packed = timed("pack", lambda depth=depth: pipeline.pack(depth))
+            made: Any = given
+            for name, stage in (
+                ("decode", pipeline.decode), ("prepare", pipeline.prepare),
+                ("network", pipeline.infer), ("to_depth", pipeline.to_depth),
+                ("pack", pipeline.pack),
+            ):  # fmt: skip
+                made = timed(name, lambda stage=stage, made=made: stage(made))
             raws = timed(
                 "serialise",
-                lambda packed=packed: [
+                lambda packed=made: [
                     (topic, message_parts(fields, TOPIC_TYPES[topic]))
                     for frame in packed
                     for topic, fields in frame.messages.items()

@@ -15,7 +15,7 @@ from da_ros.errors import BagError, ParameterError
 from da_ros.offline.bag_cameras import BagCamera, choose_cameras
 from da_ros.offline.bag_conversion import BagConversion, Progress, Selection
 from da_ros.offline.bag_evaluation import BagEvaluation
-from da_ros.offline.bag_input import BagInputs
+from da_ros.offline.bag_inputs import BagInputs
 from da_ros.offline.bag_journal import Journal, has_journal
 from da_ros.offline.bag_manifest import FileHashes, write_manifest
 from da_ros.offline.bag_output import DEFAULT_STORAGE, BagOutput, unfinished_folder
@@ -102,16 +102,7 @@ def convert_bag(
         scale = BagScale.of(
             source, selection.cameras, pipeline.model, pipeline.params.scale, job.measured
         )
-        evaluation = None
-        if job.evaluate:
-            evaluation = BagEvaluation(
-                source,
-                job.evaluate,
-                selection.cameras,
-                pipeline.model,
-                pipeline.params.scale,
-                scale.transforms,
-            )
+        evaluation = _evaluation(job, source, selection, pipeline, scale)
         target = BagOutput(
             job.target,
             job.storage or source.storage,
@@ -144,6 +135,26 @@ def convert_bag(
             write_bag_page(page, title, report, log, selection.cameras, pipeline.model)
             write_manifest(target.content, job, report, log, pipeline, hashes.found())
             return report
+
+
+def _evaluation(
+    job: BagJob,
+    source: BagInputs,
+    selection: Selection,
+    pipeline: DepthPipeline,
+    scale: BagScale,
+) -> BagEvaluation | None:
+    """What compares depth with what was measured, if that was asked for."""
+    if not job.evaluate:
+        return None
+    return BagEvaluation(
+        source,
+        job.evaluate,
+        selection.cameras,
+        pipeline.model,
+        pipeline.params.scale,
+        scale.transforms,
+    )
 
 
 def check_job(job: BagJob) -> None:

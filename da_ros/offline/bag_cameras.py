@@ -11,7 +11,8 @@ from typing import Any
 from da_ros.conversions import ENCODINGS, decode_compressed
 from da_ros.conversions.encodings import Layout
 from da_ros.errors import BagError, DaRosError, InputError, ParameterError
-from da_ros.offline.bag_input import BagInput, BagInputs
+from da_ros.offline.bag_input import BagInput
+from da_ros.offline.bag_inputs import BagInputs
 from da_ros.offline.bag_messages import COMPRESSED_IMAGE, read_message
 from da_ros.pipeline import Stream
 from da_ros.pipeline.outputs import CAMERA_INFO, IMAGE

@@ -6,31 +6,30 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from da_ros.errors import BagError, DaRosError
 from da_ros.offline.bag_cameras import BagCamera
 from da_ros.offline.bag_evaluation import BagEvaluation
-from da_ros.offline.bag_input import BagInputs, RawMessage
+from da_ros.offline.bag_input import RawMessage
+from da_ros.offline.bag_inputs import BagInputs
 from da_ros.offline.bag_journal import Journal, JournalEntry
-from da_ros.offline.bag_messages import message_parts, read_message
+from da_ros.offline.bag_messages import read_message
 from da_ros.offline.bag_output import BagOutput
 from da_ros.offline.bag_report import BagReport
 from da_ros.offline.bag_scale import BagScale
 from da_ros.offline.bag_segments import Segment, Segmenter, Slot
 from da_ros.offline.frame_log import FrameLog
 from da_ros.offline.image_matching import ImageMatching, MatchedImage
-from da_ros.offline.mcap_writer import Parts
+from da_ros.offline.serialised import Serialised, serialised
 from da_ros.offline.stage_line import StageLine
 from da_ros.pipeline import (
     TOPIC_TYPES,
     DepthPipeline,
     ImageInput,
-    PackedFrame,
     Predicted,
     Stream,
 )
-from da_ros.types import StageTimes
 
 STAGES = ("read", "decode", "network", "depth", "write")
 """What a frame's time goes into; depth is all from the network's numbers to raw messages."""
@@ -80,14 +79,6 @@ class Selection:
     stop: int | None
     batch: int
     split: int
-
-
-class _Serialised(NamedTuple):
-    """What comes out for one image: (topic, parts of the raw message) in sending order."""
-
-    messages: list[tuple[str, Parts]]
-    note: str
-    times: StageTimes
 
 
 @dataclass
@@ -279,7 +270,7 @@ class BagConversion:
         for image, item, frame in zip(images, predicted, frames, strict=True):
             judge = self._evaluation
             self.log.take(image, frame, judge.score(image, item, frame) if judge else None)
-        piece.work = [_serialised(frame, self._metric) for frame in self._pipeline.pack(frames)]
+        piece.work = [serialised(frame, self._metric) for frame in self._pipeline.pack(frames)]
         if piece.segment.cut:
             streams = [stream.state() for stream in self._streams()]
             piece.memory = {"log": self.log.state(), "streams": streams}
@@ -302,7 +293,7 @@ class BagConversion:
                 self._write_image(slot, results)
         self._writing += time.perf_counter() - start
 
-    def _write_image(self, slot: Slot, results: Iterator[_Serialised | DaRosError]) -> None:
+    def _write_image(self, slot: Slot, results: Iterator[Serialised | DaRosError]) -> None:
         if slot.image is None and slot.error is None:
             self.report.skipped += 1
             return
@@ -332,20 +323,3 @@ class BagConversion:
             reasons.append(f"the bag could not be read: {self.report.stopped}")
         why = "; ".join(reasons[:_REASONS]) or "there are none on " + ", ".join(self._images)
         raise BagError(f"bag {self._source.name}: no image could be done: {why}")
-
-
-def _serialised(
-    frame: PackedFrame | DaRosError, metric: frozenset[str]
-) -> _Serialised | DaRosError:
-    """Turn a frame into raw messages; ``metric``: its topics that need metres."""
-    if isinstance(frame, DaRosError):
-        return frame
-    messages: list[tuple[str, Parts]] = [
-        (topic, message_parts(frame.messages[topic], msgtype))
-        for topic, msgtype in TOPIC_TYPES.items()
-        if topic in frame.messages
-    ]
-    note, calibration = frame.note, frame.calibration
-    if calibration is not None and metric and not metric & frame.messages.keys():
-        note = note or f"no metres: the scale is {calibration.estimate.state}"
-    return _Serialised(messages, note, frame.times)

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from da_ros.errors import DaRosError, ParameterError
 from da_ros.offline.bag_cameras import BagCamera
-from da_ros.offline.bag_input import BagInput, BagInputs
+from da_ros.offline.bag_input import BagInput
+from da_ros.offline.bag_inputs import BagInputs
 from da_ros.offline.bag_scale import cloud_topics, depth_topics, info_beside
 from da_ros.offline.image_matching import EvidenceTopics, MatchedImage, Shelf
 from da_ros.params import ScaleParams

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from da_ros.errors import DaRosError
 from da_ros.offline.bag import BagJob, chosen_outputs, select
 from da_ros.offline.bag_cameras import BagCamera
-from da_ros.offline.bag_input import BagInputs
+from da_ros.offline.bag_inputs import BagInputs
 from da_ros.offline.bag_messages import read_message, write_message
 from da_ros.pipeline import TOPIC_TYPES, DepthPipeline, ImageInput, topics_of
 from da_ros.pipeline.outputs import CAMERA_INFO

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from da_ros.conversions.depth_images import DEPTH_ENCODINGS
 from da_ros.errors import ParameterError
 from da_ros.offline.bag_cameras import BagCamera
-from da_ros.offline.bag_input import BagInput, BagInputs
+from da_ros.offline.bag_input import BagInput
+from da_ros.offline.bag_inputs import BagInputs
 from da_ros.offline.bag_messages import read_message
 from da_ros.offline.image_matching import EvidenceTopics, ImageMatching, Shelf
 from da_ros.params import ScaleParams

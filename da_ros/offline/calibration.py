@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from da_ros.errors import BagError, DaRosError, InputError, ParameterError
 from da_ros.offline.bag_cameras import BagCamera, choose_cameras
-from da_ros.offline.bag_input import BagInputs
+from da_ros.offline.bag_inputs import BagInputs
 from da_ros.offline.bag_messages import read_message
 from da_ros.offline.bag_scale import BagScale, TopicChoice
 from da_ros.offline.image_matching import ImageMatching, MatchedImage
