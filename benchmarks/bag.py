@@ -146,14 +146,26 @@ def throughput(case: str, bag: Path, count: int, rounds: int, folder: Path) -> d
     }
 
 
+def inputs_of(messages: Any, stream: Any, outputs: frozenset[str]) -> list[Any]:
+    """Raw messages, camera_info and image in turn, to the pipeline's input."""
+    from da_ros.offline.bag_messages import read_message
+    from da_ros.pipeline import ImageInput
+    from da_ros.pipeline.outputs import CAMERA_INFO, IMAGE
+
+    return [
+        ImageInput(read_message(m.raw, IMAGE), read_message(i.raw, CAMERA_INFO), stream, outputs)
+        for i, m in zip(messages[::2], messages[1::2], strict=True)
+    ]
+
+
 def core_ms(case: str, bag: Path, count: int, folder: Path) -> dict[str, float]:
     """CPU time of all threads per frame, stage by stage."""
     from da_ros.offline.bag_inputs import BagInputs
-    from da_ros.offline.bag_messages import message_parts, read_message
+    from da_ros.offline.bag_messages import message_parts
     from da_ros.offline.bag_output import BagOutput
     from da_ros.params import BAG_BATCH
-    from da_ros.pipeline import TOPIC_TYPES, ImageInput, Stream
-    from da_ros.pipeline.outputs import CAMERA_INFO, IMAGE
+    from da_ros.pipeline import TOPIC_TYPES, Stream
+    from da_ros.pipeline.outputs import IMAGE
 
     pipeline, spent = pipeline_of(case, folder), dict[str, float]()
     stream, outputs = Stream("/camera/image_raw"), frozenset(OUTPUTS[case])
@@ -170,13 +182,7 @@ def core_ms(case: str, bag: Path, count: int, folder: Path) -> dict[str, float]:
         messages = iter(source.messages())
         for number in range(count // BAG_BATCH):
             taken = timed("read", lambda: [next(messages) for _ in range(2 * BAG_BATCH)])
-            given = [
-                ImageInput(
-                    read_message(m.raw, IMAGE), read_message(i.raw, CAMERA_INFO), stream, outputs
-                )
-                for i, m in zip(taken[::2], taken[1::2], strict=True)
-            ]
-            made: Any = given
+            made: Any = inputs_of(taken, stream, outputs)
             for name, stage in (
                 ("decode", pipeline.decode), ("prepare", pipeline.prepare),
                 ("network", pipeline.infer), ("to_depth", pipeline.to_depth),
