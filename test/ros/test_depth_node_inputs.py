@@ -247,9 +247,9 @@ class TestQos:
         topic = "/loud/da_ros/depth/image"
         policy = f"qos_overrides.{topic}.publisher.reliability:=best_effort"
         made = start_node("-r", "__ns:=/loud", "-p", policy)
-        robot.until(lambda: offered(topic), "the output")
-        assert offered(topic) == [(BEST_EFFORT.reliability, BEST_EFFORT.durability)]
         other = "/loud/da_ros/depth/image_raw"
+        robot.until(lambda: offered(topic) and offered(other), "the outputs")
+        assert offered(topic) == [(BEST_EFFORT.reliability, BEST_EFFORT.durability)]
         assert offered(other) == [(RELIABLE.reliability, RELIABLE.durability)]
         made.end()
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scale_robot
-from robot import LATCHED, NodeProcess, Robot, pixels_of, points_of
+from robot import ACQUAINTANCE_S, LATCHED, NodeProcess, Robot, pixels_of, points_of
 from scale_robot import CLOUD, FACTOR, FIXED, REMAP, SCALE, SHIFT, Rig, of_stamp, subscribed
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_srvs.srv import Trigger
@@ -53,6 +53,14 @@ def heard(robot: Robot) -> Iterator[Callable[..., dict[str, Any]]]:
             return made
 
         yield listen
+
+
+def ask(robot: Robot, name: str) -> Any:
+    """Ask a service and return the future of its answer."""
+    client = robot.node.create_client(Trigger, f"/da_ros/{name}")
+    robot.until(client.service_is_ready, "service")
+    time.sleep(ACQUAINTANCE_S)
+    return client.call_async(Trigger.Request())
 
 
 def trigger(robot: Robot, name: str) -> Any:
@@ -263,9 +271,7 @@ class TestServices:
         assert trigger(robot, "save_calibration").message == (
             "nothing to save: call ~/calibrate first"
         )
-        client = robot.node.create_client(Trigger, "/da_ros/calibrate")
-        robot.until(client.service_is_ready, "service")
-        answer = client.call_async(Trigger.Request())
+        answer = ask(robot, "calibrate")
         # Nobody subscribes anything: the calibration itself wants the frames.
         at = SECOND
         rig.evidence("depth_image", scale_robot.depth_image(rig.truth, at))
@@ -298,17 +304,16 @@ class TestServices:
         self, robot: Robot, rig: Rig, start: Any, heard: Any
     ) -> None:
         start("scale.depth_image:=true",
-                     "scale.calibrate_timeout:=3.0")  # fmt: skip
+                     "scale.calibrate_timeout:=8.0")  # fmt: skip
         out = heard("depth_info")
-        client = robot.node.create_client(Trigger, "/da_ros/calibrate")
-        robot.until(client.service_is_ready, "service")
-        answer = client.call_async(Trigger.Request())
-        assert rig.frame(SECOND, out["depth_info"]) is not None
-        assert not answer.done()
+        rig.frame(SECOND, out["depth_info"])  # all are matched before the time runs
+        answer = ask(robot, "calibrate")
         assert "under way already" in trigger(robot, "calibrate").message
+        rig.frame(2 * SECOND, out["depth_info"])
+        assert not answer.done()
         robot.until(answer.done, "the end of its patience")
         assert not answer.result().success
-        assert answer.result().message.startswith("only 0 of 20 frames could be fitted within 3 s")
+        assert answer.result().message.startswith("only 0 of 20 frames could be fitted within 8 s")
         assert not trigger(robot, "save_calibration").success
 
     def test_reset(self, robot: Robot, rig: Rig, start: Any, heard: Any) -> None:
@@ -343,15 +348,13 @@ class TestServices:
         self, robot: Robot, start: Any
     ) -> None:
         node = start("scale.depth_image:=true")
-        client = robot.node.create_client(Trigger, "/da_ros/calibrate")
-        robot.until(client.service_is_ready, "service")
-        answer = client.call_async(Trigger.Request())
+        answer = ask(robot, "calibrate")
         robot.until(lambda: trigger(robot, "calibrate").message.startswith("a calibration"), "run")
         robot.transition("deactivate")
         robot.until(answer.done, "an answer")
         assert answer.result().message == "the node was deactivated"
         robot.transition("activate")
-        client.call_async(Trigger.Request())
+        ask(robot, "calibrate")
         robot.until(lambda: trigger(robot, "calibrate").message.startswith("a calibration"), "run")
         assert node.end() == 0
         assert "Traceback" not in node.output

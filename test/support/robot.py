@@ -49,6 +49,9 @@ TRANSITIONS = {
 }
 HEIGHT, WIDTH = 48, 64
 AGAIN_S = 5.0
+ACQUAINTANCE_S = 0.2
+"""A server that does not know the client yet waits 0.1 s, and then drops its answer."""
+
 NODE = "/da_ros"
 """The first node of a test file; others beside it have a namespace."""
 
@@ -262,6 +265,8 @@ class Robot:
         client = self.node.create_client(service_type, name)
         try:
             self.until(client.service_is_ready, f"service {name}")
+            if not again:
+                time.sleep(ACQUAINTANCE_S)
             futures = [client.call_async(request)]
             asked = time.monotonic()
 
