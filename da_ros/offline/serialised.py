@@ -25,9 +25,7 @@ class Serialised(NamedTuple):
     times: StageTimes
 
 
-def serialised(
-    frame: PackedFrame | DaRosError, metric: frozenset[str]
-) -> Serialised | DaRosError:
+def serialised(frame: PackedFrame | DaRosError, metric: frozenset[str]) -> Serialised | DaRosError:
     """Turn a frame into raw messages; ``metric``: its topics that need metres."""
     if isinstance(frame, DaRosError):
         return frame

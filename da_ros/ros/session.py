@@ -74,8 +74,7 @@ class Session:
                 "installation (an editable one has no messages)"
             )
         node.get_logger().info(
-            f"{estimator.info} on {estimator.device}, ready after "
-            f"{time.monotonic() - start:.1f} s"
+            f"{estimator.info} on {estimator.device}, ready after {time.monotonic() - start:.1f} s"
         )
         log = node.get_logger().info
         engine = Engine(pipeline, params, outputs, counts, notices, log)
