@@ -23,15 +23,17 @@ FP16_COMPUTE_CAPABILITY = (7, 0)
 
 @dataclass(frozen=True)
 class CpuFeatures:
-    """Instructions that make bfloat16 fast.
+    """Instructions that decide which way of computing is the fast one.
 
     Attributes:
         avx512_bf16: Twice the float32 rate in matrix products.
         amx_bf16: A matrix unit, many times the float32 rate.
+        avx512f: Registers of 16 float32 numbers.
     """
 
     avx512_bf16: bool = False
     amx_bf16: bool = False
+    avx512f: bool = False
 
 
 @cache
@@ -49,7 +51,8 @@ def features_of(cpuinfo: str) -> CpuFeatures:
         name, _, flags = line.partition(":")
         if name.strip() == "flags":
             words = set(flags.split())
-            return CpuFeatures("avx512_bf16" in words, {"amx_tile", "amx_bf16"} <= words)
+            amx = {"amx_tile", "amx_bf16"} <= words
+            return CpuFeatures("avx512_bf16" in words, amx, "avx512f" in words)
     return CpuFeatures()
 
 

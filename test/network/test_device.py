@@ -24,7 +24,8 @@ class TestFeaturesOf:
         ("flags", "expected"),
         [
             ("fpu avx2", CpuFeatures()),
-            ("fpu avx512_bf16 avx512f", CpuFeatures(avx512_bf16=True)),
+            ("fpu avx512_bf16 avx512f", CpuFeatures(avx512_bf16=True, avx512f=True)),
+            ("fpu avx512f", CpuFeatures(avx512f=True)),
             ("avx512_bf16 amx_tile amx_bf16", CpuFeatures(avx512_bf16=True, amx_bf16=True)),
             ("amx_tile amx_int8", CpuFeatures()),
             ("xavx512_bf16x", CpuFeatures()),
@@ -39,6 +40,7 @@ class TestFeaturesOf:
 
     def test_this_machine_agrees_with_torch(self):
         assert cpu_features().avx512_bf16 == torch.cpu._is_avx512_bf16_supported()
+        assert cpu_features().avx512f == torch.cpu._is_avx512_supported()
 
 
 class TestChooseDevice:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from da_ros.network.device import CpuFeatures
 from da_ros.network.packed import PackedLinear, can_pack, sliced_attention
 
 needs_packing = pytest.mark.skipif(
@@ -17,10 +18,13 @@ needs_packing = pytest.mark.skipif(
 
 class TestPackedLinear:
     @needs_packing
+    @pytest.mark.parametrize("avx512f", [False, True])
     @pytest.mark.parametrize("gelu", [False, True])
     @pytest.mark.parametrize("shape", [(1, 7, 48), (2, 1814, 48), (5, 48)])
     @torch.inference_mode()
-    def test_equals_the_plain_layer(self, gelu, shape):
+    def test_equals_the_plain_layer(self, monkeypatch, avx512f, gelu, shape):
+        features = CpuFeatures(avx512f=avx512f)
+        monkeypatch.setattr("da_ros.network.packed.cpu_features", lambda: features)
         torch.manual_seed(0)
         layer, x = torch.nn.Linear(48, 20), torch.randn(shape)
         expected = F.linear(x.double(), layer.weight.double(), layer.bias.double())
