@@ -22,6 +22,7 @@ from da_ros.pipeline import DepthPipeline, ImageInput
 from da_ros.pipeline.frames import Predicted
 from da_ros.scale.calibrator import SourceReport
 from da_ros.scale.filter import Observed
+from da_ros.scale.observations import static
 from da_ros.scale.observations.points import PixelDepths, sample_bilinear
 from da_ros.scale.observations.static import StaticCalibration, calibration_of_fits
 from da_ros.types import Kind, ModelInfo
@@ -154,7 +155,7 @@ def check_job(job: CalibrationJob, sources: Sequence[str]) -> None:
             "nothing to calibrate from: expected --depth TOPIC, --points TOPIC or "
             "--ground-height METRES"
         )
-    if "static" in sources:
+    if static.SOURCE in sources:
         raise ParameterError("calibrate makes a calibration file; it does not take one")
     for name, value in (("every", job.every), ("batch", job.batch)):
         if value < 1:

@@ -8,6 +8,8 @@ from da_ros.errors import DaRosError
 from da_ros.offline.bag_messages import message_parts
 from da_ros.offline.mcap_writer import Parts
 from da_ros.pipeline import TOPIC_TYPES, PackedFrame
+from da_ros.scale.calibrator import Calibration
+from da_ros.scale.observations import static
 from da_ros.types import StageTimes
 
 
@@ -36,5 +38,18 @@ def serialised(frame: PackedFrame | DaRosError, metric: frozenset[str]) -> Seria
     ]
     note, calibration = frame.note, frame.calibration
     if calibration is not None and metric and not metric & frame.messages.keys():
-        note = note or f"no metres: the scale is {calibration.estimate.state}"
+        note = note or _without_metres(calibration)
     return Serialised(messages, note, frame.times)
+
+
+def _without_metres(calibration: Calibration) -> str:
+    """Why a frame has none, in words that many frames share, since they are counted."""
+    why = [
+        f"{report.source}: "
+        # A measurement's message has numbers of this frame; that of a saved calibration has none.
+        + (report.message if report.source == static.SOURCE else report.reason.replace("_", " "))
+        for report in calibration.reports
+        if report.reason
+    ]
+    state = f"no metres: the scale is {calibration.estimate.state}"
+    return f"{state} ({'; '.join(why)})" if why else state

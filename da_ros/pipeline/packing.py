@@ -24,6 +24,7 @@ from da_ros.pictures.colormap import colorize
 from da_ros.pipeline.frames import DepthFrame, PackedFrame, ms_since
 from da_ros.pipeline.outputs import camera_info_topics
 from da_ros.scale.calibrator import Calibration
+from da_ros.scale.observations import static
 from da_ros.scale.uncertainty import sigma_at
 from da_ros.types import ScaleObservation, ScaleSupport
 
@@ -149,7 +150,7 @@ def observation_of(calibration: Calibration) -> ScaleObservation:
     """What was measured at a frame."""
     reports = calibration.reports
     residuals = [report.residual for report in reports if math.isfinite(report.residual)]
-    saved = [name for name in calibration.basis.sources if name == "static"]
+    saved = [name for name in calibration.basis.sources if name == static.SOURCE]
     return ScaleObservation(
         sources=(*(report.source for report in reports), *saved),
         offered=sum(report.offered for report in reports),

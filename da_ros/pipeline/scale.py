@@ -20,7 +20,7 @@ from da_ros.pipeline.frames import CloudEvidence, DepthEvidence, Evidence, Predi
 from da_ros.pipeline.registration import registration_fault
 from da_ros.scale.calibrator import Calibration, Calibrator, CalibratorOptions, NetworkFrame
 from da_ros.scale.filter import Observed
-from da_ros.scale.observations import depth_image, ground_plane, point_cloud
+from da_ros.scale.observations import depth_image, ground_plane, point_cloud, static
 from da_ros.scale.observations.depth_image import DepthImageOptions, depth_image_points
 from da_ros.scale.observations.ground_plane import (
     GroundOptions,
@@ -157,7 +157,7 @@ class StreamScale:
         try:
             check_input_size(Path(self._params.calibration_file), self._known, size)
         except InputError as error:
-            return None, PixelDepths.none("static", str(error))
+            return None, PixelDepths.none(static.SOURCE, str(error))
         return self._known.observed, None
 
     def _points(self, item: Predicted, evidence: Evidence, values: Values) -> PixelDepths:

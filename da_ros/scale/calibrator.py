@@ -14,6 +14,7 @@ from da_ros.errors import InputError
 from da_ros.scale.alignment import align
 from da_ros.scale.filter import Observed, ScaleEstimate, ScaleFilter, ScaleState
 from da_ros.scale.fit import Fit, Pairs, Refusal, fit_factor, fit_scale_shift
+from da_ros.scale.observations import static
 from da_ros.scale.observations.points import PixelDepths, sample_bilinear
 from da_ros.scale.options import FilterOptions, FitOptions
 from da_ros.scale.robust import Floats
@@ -254,7 +255,7 @@ class Calibrator:
 def _basis(reports: Sequence[SourceReport], known: Observed | None) -> Basis:
     """What has just entered the scale."""
     fitted = [report for report in reports if not report.reason]
-    names = [report.source for report in fitted] + (["static"] if known is not None else [])
+    names = [report.source for report in fitted] + ([static.SOURCE] if known is not None else [])
     return Basis(tuple(names), sum(report.inliers for report in fitted))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import bag_maker
 import numpy as np
 import pytest
 
-from da_ros.errors import ParameterError
+from da_ros.errors import InputError, ParameterError
 from da_ros.offline.bag import BagJob, convert_bag
 from da_ros.offline.bag_input import BagInput
 from da_ros.offline.bag_output import unfinished_folder
 from da_ros.offline.bag_scale import TopicChoice, cloud_topics, depth_topics
+from da_ros.scale.observations.static import StaticCalibration, save_calibration
 from da_ros.types import Kind
 
 RELATIVE = Kind.RELATIVE_INVERSE_DEPTH
@@ -124,6 +126,106 @@ class TestMetres:
         convert_bag(again, pipeline(RELATIVE, **parameters(kind)))
         for name in ("out_0.mcap", "out_1.mcap", "out_2.mcap", "metadata.yaml"):
             assert (two / name).read_bytes() == (one / name).read_bytes(), name
+
+
+def depths_of(job: BagJob) -> list[np.ndarray]:
+    raws = bag_maker.messages_of(job.target)["/da_ros/depth/image"]
+    messages = [bag_maker.STORE.deserialize_cdr(raw, bag_maker.IMAGE) for _, raw in raws]
+    return [np.frombuffer(m.data, "<f4").reshape(m.height, m.width) for m in messages]
+
+
+class TestGroundPlane:
+    def test_metres_follow_the_height_of_the_camera(self, pipeline: Any, tmp_path: Path) -> None:
+        """The ramp over an even picture is linear in the row, as a plain under a level camera."""
+        bag = bag_maker.write_bag(tmp_path / "in", bag_maker.frames("/cam", 3))
+        job = BagJob((bag,), tmp_path / "out", outputs=("depth",))
+        height = 0.6
+        settings = {"scale__ground_plane": True, "scale__camera_height": height}
+        report = convert_bag(job, pipeline(RELATIVE, **settings))
+        assert report.added["/da_ros/depth/image"] == 3
+        rows = np.arange(HEIGHT)[:, None] - 119.5
+        truth = np.where(rows > 0, 50.0 * height / np.maximum(rows, 0.5), np.nan)
+        seen = (truth > 0.3) & (truth < 5.0) & np.ones((1, WIDTH), bool)
+        for depth in depths_of(job):
+            off = np.abs(depth / truth - 1.0)[seen]
+            assert np.median(off) < 0.01
+            assert off.max() < 0.05
+
+    def test_without_the_height_nothing_is_done(self, pipeline: Any, tmp_path: Path) -> None:
+        bag = bag_maker.write_bag(tmp_path / "in", bag_maker.frames("/cam", 1))
+        job = BagJob((bag,), tmp_path / "out", outputs=("depth",))
+        with pytest.raises(ParameterError, match="camera_height"):
+            convert_bag(job, pipeline(RELATIVE, scale__ground_plane=True))
+
+
+class TestSavedCalibration:
+    def saved(self, tmp_path: Path, pipeline: Any, kind: Kind, **changed: Any) -> str:
+        numbers = (SCALE, SHIFT) if kind is RELATIVE else (1.5,)
+        calibration = StaticCalibration(
+            model_id="ramp",
+            model_sha256=pipeline(kind).model.sha256,
+            kind=kind,
+            input_size=(70, 98),
+            coefficients=numbers,
+            covariance=tuple(map(tuple, np.diag([1e-6] * len(numbers)).tolist())),
+            pixel_error=0.02,
+            source="depth_image",
+            date="2026-11-26T12:00:00+00:00",
+            static_camera=True,
+            frames=9,
+        )
+        save_calibration(replace(calibration, **changed), tmp_path / "front.yaml")
+        return str(tmp_path / "front.yaml")
+
+    @pytest.mark.parametrize("kind", [RELATIVE, Kind.METRIC_DEPTH])
+    def test_its_numbers_give_metres_to_every_frame(
+        self, pipeline: Any, tmp_path: Path, kind: Kind
+    ) -> None:
+        bag = bag_maker.write_bag(tmp_path / "in", bag_maker.frames("/cam", 3))
+        job = BagJob((bag,), tmp_path / "out", outputs=("depth",))
+        path = self.saved(tmp_path, pipeline, kind)
+        settings = {"scale__calibration_file": path, "scale__static_camera": True}
+        convert_bag(job, pipeline(kind, **settings))
+        if kind is RELATIVE:
+            expected = [1.0 / (SCALE * d + SHIFT) for d in network_of(pipeline, tmp_path, 3)]
+        else:
+            plain = BagJob((bag,), tmp_path / "plain", outputs=("depth",))
+            convert_bag(plain, pipeline(kind))
+            expected = [1.5 * z for z in depths_of(plain)]
+        for depth, truth in zip(depths_of(job), expected, strict=True):
+            np.testing.assert_allclose(depth, truth, rtol=1e-5)
+
+    @pytest.mark.parametrize(
+        ("changed", "static", "message"),
+        [
+            ({"model_sha256": "cd" * 32}, True, "made with ramp .*calibrate anew"),
+            ({}, False, "good only for a camera that stands still"),
+            ({"coefficients": (-SCALE, SHIFT)}, True, "expected a scale > 0"),
+        ],
+    )
+    def test_one_that_does_not_fit_is_refused_before_anything_is_written(
+        self, pipeline: Any, tmp_path: Path, changed: Any, static: bool, message: str
+    ) -> None:
+        bag = bag_maker.write_bag(tmp_path / "in", bag_maker.frames("/cam", 1))
+        path = self.saved(tmp_path, pipeline, RELATIVE, **changed)
+        settings = {"scale__calibration_file": path, "scale__static_camera": static}
+        job = BagJob((bag,), tmp_path / "out", outputs=("depth",))
+        with pytest.raises(InputError, match=message):
+            convert_bag(job, pipeline(RELATIVE, **settings))
+        assert not job.target.exists()
+
+    def test_one_of_another_input_size_gives_no_metres_and_it_is_said(
+        self, pipeline: Any, tmp_path: Path
+    ) -> None:
+        bag = bag_maker.write_bag(tmp_path / "in", bag_maker.frames("/cam", 1))
+        path = self.saved(tmp_path, pipeline, RELATIVE, input_size=(98, 98))
+        settings = {"scale__calibration_file": path, "scale__static_camera": True}
+        job = BagJob((bag,), tmp_path / "out", outputs=("depth", "inverse_depth"))
+        report = convert_bag(job, pipeline(RELATIVE, **settings))
+        assert report.added == {"/da_ros/inverse_depth/image": 1}
+        ((_, note),) = report.notes
+        assert note.startswith("no metres: the scale is none (static: ")
+        assert "made for a network input of 98x98 px, not 98x70; calibrate anew" in note
 
 
 class TestWithoutEvidence:

@@ -17,6 +17,7 @@ from da_ros.scale.filter import Observed
 from da_ros.scale.fit import Fit
 from da_ros.types import Kind, ModelInfo
 
+SOURCE = "static"
 FORMAT = "da_ros scale calibration 1"
 
 
