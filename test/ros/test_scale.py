@@ -250,6 +250,22 @@ class TestCloud:
 
 
 class TestGroundPlane:
+    def test_metres_follow_the_height_of_the_camera(
+        self, robot: Robot, rig: Rig, start: Any, heard: Any
+    ) -> None:
+        """The ramp over an even picture is linear in the row, as a plain under a level camera."""
+        start("scale.ground_plane:=true", "scale.camera_height:=0.5", "input_size:=224")
+        rig.rgb = np.full_like(rig.rgb, 120)
+        out = heard("depth_info", "depth/image")
+        told = rig.frame(SECOND, out["depth_info"])
+        assert told.scale_state == DepthInfo.STATE_CALIBRATED
+        depth = pixels_of(robot.until(lambda: of_stamp(out["depth/image"], SECOND), "depth"))
+        rows = np.arange(len(depth))[:, None] - (len(depth) - 1) / 2
+        truth = scale_robot.FX * 0.5 / np.maximum(rows, 0.5)
+        seen = (rows > 4) & np.isfinite(depth)
+        assert seen.sum() > 15 * depth.shape[1]
+        assert np.median(np.abs(depth / truth - 1.0)[seen]) < 0.02
+
     def test_ground_that_is_none_is_refused_and_metres_stay_away(
         self, robot: Robot, rig: Rig, start: Any, heard: Any
     ) -> None:
