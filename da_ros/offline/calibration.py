@@ -20,7 +20,9 @@ from da_ros.offline.image_matching import ImageMatching, MatchedImage
 from da_ros.params import BAG_BATCH, BAG_NAMESPACE
 from da_ros.pipeline import DepthPipeline, ImageInput
 from da_ros.pipeline.frames import Predicted
+from da_ros.pipeline.mounting import MountingWatch
 from da_ros.scale.calibrator import SourceReport
+from da_ros.scale.extrinsic import MountingCheck
 from da_ros.scale.filter import Observed
 from da_ros.scale.observations import static
 from da_ros.scale.observations.points import PixelDepths, sample_bilinear
@@ -30,6 +32,7 @@ from da_ros.types import Kind, ModelInfo
 Floats = NDArray[np.float64]
 
 _KEPT = 200  # Points of a frame that plot and residuals are made of.
+_MOUNTING_FRAMES = 20
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Gathered:
         alone: Of these, without a measurement near them.
         failures: Images that could not be read, by reason.
         stopped: Why reading ended before the end of the bag; empty if it did not.
+        mounting: Whether the cloud's edges are the picture's; None if no cloud was used.
     """
 
     model: ModelInfo
@@ -95,6 +99,7 @@ class Gathered:
     alone: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     stopped: str = ""
+    mounting: MountingCheck | None = None
 
     @property
     def fitted(self) -> list[FrameFit]:
@@ -221,6 +226,8 @@ class _Run:
 
     def over(self, bag: BagInputs, matching: ImageMatching) -> Gathered:
         """Read it."""
+        assert self._camera.stream.scale is not None  # BagScale.of gave it one: a source is on
+        self._camera.stream.scale.watch = watch = MountingWatch(_MOUNTING_FRAMES)
         total = -(-bag.counts().get(self._camera.image_topic, 0) // self._job.every)
         waiting: list[MatchedImage] = []
         for image in self._images(bag, matching):
@@ -231,7 +238,7 @@ class _Run:
                 self._progress(self.found.images, total)
         self._take(waiting)
         self._progress(self.found.images, total)
-        self.found.stopped = bag.stopped
+        self.found.stopped, self.found.mounting = bag.stopped, watch.found
         return self.found
 
     def _images(self, bag: BagInputs, matching: ImageMatching) -> Iterator[MatchedImage]:

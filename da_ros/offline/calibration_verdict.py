@@ -9,6 +9,7 @@ import numpy as np
 
 from da_ros.offline.calibration import FrameFit, Gathered, metres
 from da_ros.params import STATIC_FEWEST_FRAMES, STATIC_SPREAD
+from da_ros.scale.extrinsic import mounting_words
 from da_ros.scale.observations.static import StaticCalibration
 from da_ros.types import Kind
 
@@ -90,6 +91,8 @@ def verdict_of(found: Gathered, calibration: StaticCalibration) -> Verdict:
             "seen. A saved calibration is of use only where the camera stands still and looks at "
             "the same scene (--static-camera), or with a metric model."
         )
+    if found.mounting is not None:
+        words.append(f"Mounting: {mounting_words(found.mounting)}.")
     return Verdict(good, usable, references, tuple(words))
 
 

@@ -17,8 +17,10 @@ from da_ros.errors import DaRosError, InputError
 from da_ros.geometry.camera import PinholeCamera
 from da_ros.params import ScaleParams
 from da_ros.pipeline.frames import CloudEvidence, DepthEvidence, Evidence, Predicted
+from da_ros.pipeline.mounting import MountingWatch
 from da_ros.pipeline.registration import registration_fault
 from da_ros.scale.calibrator import Calibration, Calibrator, CalibratorOptions, NetworkFrame
+from da_ros.scale.extrinsic import MountingCheck, MountingOptions, check_mounting
 from da_ros.scale.filter import Observed
 from da_ros.scale.observations import depth_image, ground_plane, point_cloud, static
 from da_ros.scale.observations.depth_image import DepthImageOptions, depth_image_points
@@ -29,7 +31,12 @@ from da_ros.scale.observations.ground_plane import (
     ground_fit,
     ground_points,
 )
-from da_ros.scale.observations.point_cloud import Cloud, PointCloudOptions, point_cloud_points
+from da_ros.scale.observations.point_cloud import (
+    Cloud,
+    PointCloudOptions,
+    point_cloud_points,
+    points_in_camera,
+)
 from da_ros.scale.observations.points import PixelDepths
 from da_ros.scale.observations.static import (
     StaticCalibration,
@@ -44,7 +51,7 @@ from da_ros.scale.observations.transforms import (
 )
 from da_ros.scale.observations.visibility import VisibilityOptions
 from da_ros.scale.options import FilterOptions, FitOptions
-from da_ros.types import ModelInfo
+from da_ros.types import Kind, ModelInfo
 
 _SMALL, _LARGE = 240, 480
 """Heights of images [px] between which the cloud's windows are as chosen."""
@@ -57,6 +64,7 @@ class StreamScale:
 
     Attributes:
         sources: Names of those that are switched on.
+        watch: Looks at the cloud's mounting now and then, if anybody set it.
     """
 
     def __init__(
@@ -75,7 +83,9 @@ class StreamScale:
             known: A saved calibration.
         """
         self.sources = params.sources
+        self.watch: MountingWatch | None = None
         self._params, self._transforms, self._known = params, transforms, known
+        self._is_metric = model.kind is Kind.METRIC_DEPTH
         self._mounting = _mounting(params)
         self._calibrator = Calibrator(model, _options(params))
 
@@ -122,12 +132,36 @@ class StreamScale:
             points.append(self._kept(item, self._guarded(ground_plane.SOURCE, self._ground, item)))
         if fault is not None:
             points.append(fault)
+        if self.watch is not None:
+            self.watch.look(frame.stamp_ns, lambda: self.check_mounting(item))
         return self._calibrator.observe(frame, points, known)
 
     def measure(self, item: Predicted, evidence: Sequence[Evidence]) -> list[PixelDepths]:
         """Turn evidence into points of an image, without learning from them."""
         values = item.values.detach().cpu().numpy()
         return [self._kept(item, self._points(item, one, values)) for one in evidence]
+
+    def check_mounting(self, item: Predicted) -> MountingCheck | None:
+        """See whether the cloud beside an image fits to it; takes some tenths of a second.
+
+        Args:
+            item: With the network's values, and the evidence that came with the image.
+
+        Returns:
+            None if no cloud came with it, its place is not known, or no use is made of clouds.
+        """
+        camera = item.frame.camera
+        clouds = [one for one in item.frame.evidence if isinstance(one, CloudEvidence)]
+        if camera is None or not clouds or not self._params.point_cloud:
+            return None
+        try:
+            points, _ = points_in_camera(*self._placed(item, clouds[0], camera))
+        except DaRosError:
+            return None  # ``observe`` reports it
+        values = item.values.detach().cpu().numpy()
+        if self._is_metric:
+            values = np.where(values > 0, 1.0 / np.where(values > 0, values, 1.0), np.nan)
+        return check_mounting(points, values, camera, MountingOptions())
 
     def reset(self) -> None:
         """Forget the scale."""
@@ -199,17 +233,18 @@ class StreamScale:
         camera = item.frame.camera
         if camera is None:
             raise InputError(f"a cloud needs the camera: {item.frame.view.note}")
-        header = header_of(evidence.cloud)
+        cloud, frame_id, stamp_ns, transforms, options = self._placed(item, evidence, camera)
+        return point_cloud_points(cloud, frame_id, stamp_ns, camera, transforms, values, options)
+
+    def _placed(
+        self, item: Predicted, evidence: CloudEvidence, camera: PinholeCamera
+    ) -> tuple[Cloud, str, int, TransformSource, PointCloudOptions]:
+        """A cloud, the image's frame and stamp, and where the cloud's frame is."""
+        header, of_image = header_of(evidence.cloud), item.frame.header
         cloud = Cloud(cloud_points(evidence.cloud), header.frame_id, header.stamp_ns)
-        return point_cloud_points(
-            cloud,
-            item.frame.header.frame_id,
-            item.frame.header.stamp_ns,
-            camera,
-            self._mounting or self._transforms,
-            values,
-            _cloud_options(self._params, camera.height),
-        )
+        transforms = self._mounting or self._transforms
+        options = _cloud_options(self._params, camera.height)
+        return cloud, of_image.frame_id, of_image.stamp_ns, transforms, options
 
     def _ground(self, item: Predicted) -> PixelDepths:
         camera, params = item.frame.camera, self._params

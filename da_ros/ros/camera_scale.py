@@ -9,12 +9,17 @@ from rclpy.node import Node
 
 from da_ros.params import DepthNodeParams
 from da_ros.pipeline import Evidence, StreamScale
+from da_ros.pipeline.mounting import MountingWatch
 from da_ros.pipeline.packing import sigma_5m
 from da_ros.ros.evidence import EvidenceInput
 from da_ros.ros.qos import AutoSubscription
 from da_ros.ros.tf import Feed, PatientTransforms, open_feed
 from da_ros.scale.calibrator import Calibration, SourceReport
+from da_ros.scale.extrinsic import MountingCheck
 from da_ros.types import Header, ModelInfo
+
+_MOUNTING_FRAMES = 5
+"""So many frames are late by a look (0.1 s on a PC); single looks are wrong in some of 100."""
 
 
 class CameraScale:
@@ -33,6 +38,8 @@ class CameraScale:
         self._lock = threading.Lock()
         self._last: Calibration | None = None
         self._reports: dict[str, SourceReport] = {}
+        self._disagreement = 0.0
+        self.watch_mounting()
 
     @classmethod
     def open(
@@ -76,10 +83,26 @@ class CameraScale:
         """Find what was measured at an image; for the worker's thread."""
         return self.inputs.box.match(header.stamp_ns, wait_s)
 
+    def watch_mounting(self) -> None:
+        """Look anew whether the cloud is where its TF says."""
+        self.stream.watch = MountingWatch(_MOUNTING_FRAMES)
+
+    @property
+    def mounting(self) -> MountingCheck | None:
+        """What the last looks at it say; None before the first, and without clouds."""
+        return self.stream.watch.found if self.stream.watch is not None else None
+
+    @property
+    def disagreement(self) -> float:
+        """Chi-square per degree of freedom where several sources spoke last; 0 if none did."""
+        return self._disagreement
+
     def note(self, calibration: Calibration) -> None:
         """Remember how the scale of the last frame came about."""
         with self._lock:
             self._last = calibration
+            # Of one source it is 0, and says nothing of what two said before.
+            self._disagreement = calibration.disagreement or self._disagreement
             self._reports |= {report.source: report for report in calibration.reports}
 
     def look(self) -> tuple[Calibration | None, dict[str, SourceReport]]:
@@ -90,7 +113,8 @@ class CameraScale:
     def forget(self) -> None:
         """Let it start anew; the stream itself is reset by who owns it."""
         with self._lock:
-            self._last, self._reports = None, {}
+            self._last, self._reports, self._disagreement = None, {}, 0.0
+        self.watch_mounting()
 
     def start_anew(self) -> None:
         """Stamps went back."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from da_ros.ros.calibration import CalibrationRun
     from da_ros.ros.camera import Camera
     from da_ros.ros.session import Session
+    from da_ros.scale.extrinsic import MountingCheck
     from da_ros.scale.observations.static import StaticCalibration
 
 _NO_SOURCE = (
@@ -62,12 +63,14 @@ class ScaleServices:
             return response
         active = self._active()
         assert active is not None, "else it was refused"
-        session, _ = active
+        session, camera = active
+        assert camera.scale is not None, "else it was refused"
+        camera.scale.watch_mounting()
         future: Any = Future(executor=self._node.executor)
         self._run = session.calibrate(lambda: self._wake(future))
         try:
             await future
-            self._answer(session, self._run, response)
+            self._answer(session, self._run, camera.scale.mounting, response)
         finally:
             session.end_calibration()
             self._run = None
@@ -79,8 +82,15 @@ class ScaleServices:
         if executor is not None:
             executor.wake()
 
-    def _answer(self, session: Session, run: CalibrationRun, response: Any) -> None:
+    def _answer(
+        self,
+        session: Session,
+        run: CalibrationRun,
+        mounting: MountingCheck | None,
+        response: Any,
+    ) -> None:
         from da_ros.ros.calibration import calibration_words
+        from da_ros.scale.extrinsic import mounting_words
 
         if run.fault:
             response.message = run.fault
@@ -88,7 +98,10 @@ class ScaleServices:
         static = session.params.scale.static_camera
         self._found = run.result(session.estimator.info, static_camera=static)
         response.success = True
-        response.message = calibration_words(self._found)
+        said = [calibration_words(self._found)]
+        if mounting is not None:
+            said.append(mounting_words(mounting))
+        response.message = "; ".join(said)
         self._node.get_logger().info(f"calibrated: {response.message}")
 
     def _on_save(self, request: Any, response: Any) -> Any:

@@ -10,10 +10,13 @@ from da_ros.ros.diagnostics import ERROR, OK, WARN, Status
 from da_ros.ros.frame_statistics import FrameStatistics
 from da_ros.ros.notices import Notices
 from da_ros.ros.outputs import Outputs
+from da_ros.scale.extrinsic import Mounting, mounting_words
 from da_ros.scale.filter import ScaleState
 
 SILENCE_S = 2.0
 """Without an image for so long, the input is called silent."""
+DISAGREEMENT = 9.0
+"""Chi-square per degree of freedom: what several sources say is three deviations apart."""
 
 
 def node_status(phase: str, enabled: bool, fault: str) -> Status:
@@ -117,6 +120,17 @@ def scale_status(scale: CameraScale, notices: Notices) -> Status:
         for name, count in scale.inputs.publishers.items()
         if not count
     ]
+    mounting = scale.mounting
+    if mounting is not None:
+        values["point_cloud: mounting"] = mounting_words(mounting)
+        if mounting.verdict is Mounting.WRONG:
+            faults.append(mounting_words(mounting))
+    values["disagreement of sources"] = scale.disagreement
+    if scale.disagreement > DISAGREEMENT:
+        faults.append(
+            f"the sources contradict each other (chi-square {scale.disagreement:.1f} per degree "
+            "of freedom): one of them measures wrongly, or claims to be too sure"
+        )
     faults += notices.active("scale: ")
     text = "; ".join([scale_words(last), *faults])
     calibrated = last is not None and last.estimate.state is ScaleState.CALIBRATED

@@ -7,6 +7,7 @@ every turn a smooth error of the network is fitted along: what it cannot explain
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -135,6 +136,41 @@ def _judged(cost: Floats, angles: Floats, options: MountingOptions) -> MountingC
     elif math.hypot(yaw, pitch) >= options.wrong and gain >= options.least_gain:
         verdict = Mounting.WRONG
     return MountingCheck(verdict, yaw, pitch, gain, contrast)
+
+
+def sum_up(checks: Sequence[MountingCheck]) -> MountingCheck:
+    """Make one verdict of several frames.
+
+    Args:
+        checks: At least one.
+
+    Returns:
+        WRONG if most of the frames that can tell say so, with the medians of their figures.
+    """
+    telling = [check for check in checks if check.verdict is not Mounting.UNOBSERVABLE]
+    wrong = [check for check in telling if check.verdict is Mounting.WRONG]
+    if not telling:
+        return checks[0]
+    is_wrong = 2 * len(wrong) > len(telling)
+    kept = wrong if is_wrong else [check for check in telling if check.verdict is Mounting.GOOD]
+    figures = np.median([(c.yaw, c.pitch, c.gain, c.contrast) for c in kept], axis=0)
+    return MountingCheck(Mounting.WRONG if is_wrong else Mounting.GOOD, *map(float, figures))
+
+
+def mounting_words(found: MountingCheck) -> str:
+    """Say what a check found, and what to do."""
+    if found.verdict is Mounting.GOOD:
+        return "the cloud's edges are the picture's edges: its mounting looks right"
+    if found.verdict is Mounting.UNOBSERVABLE:
+        return (
+            "whether the cloud's mounting is right cannot be told from what was seen (walls, or "
+            "too few points in the image)"
+        )
+    yaw, pitch = math.degrees(found.yaw), math.degrees(found.pitch)
+    return (
+        f"the cloud looks turned against the picture: {yaw:+.1f} deg about the camera's y axis "
+        f"and {pitch:+.1f} deg about its x axis would fit better; check its TF, or fixed_transform"
+    )
 
 
 def turned(points: Floats, yaw: float, pitch: float) -> Floats:

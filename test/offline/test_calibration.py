@@ -22,6 +22,7 @@ from da_ros.offline.calibration_plot import check_matplotlib, draw_calibration
 from da_ros.offline.calibration_verdict import table, verdict_of
 from da_ros.params import PipelineParams
 from da_ros.pipeline import DepthPipeline
+from da_ros.scale.extrinsic import Mounting, MountingCheck
 from da_ros.scale.observations.static import load_calibration, save_calibration
 from da_ros.types import Kind
 
@@ -112,6 +113,10 @@ class TestGather:
         made = found.calibration("2026-01-02", static_camera=True)
         assert made.coefficients == pytest.approx((SCALE, SHIFT), rel=0.03)
         assert (made.frames, made.source) == (6, "depth_image" if kind == "depth" else CLOUD_NAME)
+        # The ramp has no edge that could tell where the scanner is.
+        assert (found.mounting and found.mounting.verdict) == (
+            None if kind == "depth" else Mounting.UNOBSERVABLE
+        )
 
     def test_a_metric_models_factor_and_its_spread(self, tmp_path: Path) -> None:
         factors = [1.0, 1.1, 0.9, 1.05, 0.95, 1.0, 1.1, 0.9]
@@ -239,6 +244,15 @@ class TestVerdict:
         assert said.usable
         assert not said.static
         assert "live source is needed: the scale moves by" in said.words[-1]
+
+    def test_a_turned_scanner_is_said(self, tmp_path: Path) -> None:
+        bag = recording(tmp_path / "bag", METRIC, [1.0] * 6, measured="cloud")
+        found = gathered(bag, METRIC, **CLOUD_ON)
+        found.mounting = MountingCheck(Mounting.WRONG, 0.035, 0.0, 0.3, 0.2)
+        said = verdict_of(found, found.calibration("2026", static_camera=False)).words
+        assert said[-1].startswith(
+            "Mounting: the cloud looks turned against the picture: +2.0 deg"
+        )
 
     def test_few_frames_cannot_tell(self, tmp_path: Path) -> None:
         _, said = self.verdict(tmp_path, METRIC, [1.0, 1.0], False)

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from plain_messages import cloud_message, header
 from ramp_estimator import ramp_estimator
 
 from da_ros.errors import InputError, ParameterError
@@ -37,11 +38,6 @@ ALL = frozenset(OUTPUTS)
 HEIGHT, WIDTH = 120, 160
 SCALE, SHIFT, FACTOR = 0.15, 0.05, 1.3
 """Of the world that the tests invent: 1/z = SCALE d + SHIFT; z = FACTOR z_network."""
-
-
-def header(stamp_ns: int, frame_id: str = "cam_optical") -> Any:
-    stamp = SimpleNamespace(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
-    return SimpleNamespace(stamp=stamp, frame_id=frame_id)
 
 
 def ms(number: int) -> int:
@@ -77,19 +73,6 @@ def depth_message(metres: np.ndarray, stamp_ns: int, encoding: str = "32FC1") ->
         header=header(stamp_ns), height=metres.shape[0], width=metres.shape[1],
         encoding=encoding, is_bigendian=0, step=metres.shape[1] * values.itemsize,
         data=array.array("B", values.tobytes()),
-    )  # fmt: skip
-
-
-def cloud_message(points: np.ndarray, stamp_ns: int, frame_id: str) -> Any:
-    data = points.astype("<f4")
-    fields = [
-        SimpleNamespace(name=name, offset=4 * i, datatype=7, count=1)
-        for i, name in enumerate("xyz")
-    ]
-    return SimpleNamespace(
-        header=header(stamp_ns, frame_id), height=1, width=len(points), fields=fields,
-        is_bigendian=False, point_step=12, row_step=12 * len(points),
-        data=array.array("B", data.tobytes()), is_dense=True,
     )  # fmt: skip
 
 

@@ -235,9 +235,25 @@ class TestCloud:
         assert (told.scale_state, told.scale_source) == (1, DepthInfo.SOURCE_POINT_CLOUD)
         depth = robot.until(lambda: of_stamp(out["depth/image"], SECOND), "depth")
         np.testing.assert_allclose(pixels_of(depth), rig.truth, rtol=0.01)
+        # The ramp has no edge that could tell where the scanner is.
+        robot.until(
+            lambda: "cannot be told" in robot.value("scale", "point_cloud: mounting"), "mounting"
+        )
         # Too far apart in time, and nothing bridges it.
         rig.evidence("point_cloud", scale_robot.scan(rig.truth, 3 * SECOND // 2 + 50_000_000))
         assert rig.frame(3 * SECOND // 2, out["depth_info"]).scale_age == pytest.approx(0.5)
+
+    def test_it_is_said_that_sources_contradict_each_other(
+        self, robot: Robot, rig: Rig, start: Any, heard: Any
+    ) -> None:
+        start("scale.point_cloud:=true", f"scale.fixed_transform:='{FIXED}'",
+              "scale.depth_image:=true")  # fmt: skip
+        out = heard("depth_info", "nominal/depth/image")
+        rig.evidence("depth_image", scale_robot.depth_image(rig.truth, SECOND))
+        rig.evidence("point_cloud", scale_robot.scan(1.5 * rig.truth, SECOND))
+        rig.frame(SECOND, out["depth_info"])
+        robot.until(lambda: "contradict each other" in robot.message("scale"), "it is said")
+        assert float(robot.value("scale", "disagreement of sources")) > 9.0
 
     def test_without_tf_it_says_so(self, robot: Robot, rig: Rig, start: Any, heard: Any) -> None:
         start("scale.point_cloud:=true")

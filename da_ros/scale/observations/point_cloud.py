@@ -83,20 +83,51 @@ def point_cloud_points(
     Raises:
         ShapeError: If the points are not (N, 3).
     """
-    if cloud.points.ndim != 2 or cloud.points.shape[1] != 3:
-        raise ShapeError(f"cloud: expected points of (N, 3), got {cloud.points.shape}")
     offered = len(cloud.points)
     try:
-        matrix, note = _transform(cloud, frame_id, stamp_ns, transforms, options)
+        points, note = points_in_camera(cloud, frame_id, stamp_ns, transforms, options)
     except TransformError as error:
         return PixelDepths.none(SOURCE, str(error), offered)
-    found = _visible(_in_view(cloud, matrix, camera, options), camera, prediction, options)
+    found = _visible(points, camera, prediction, options)
     if isinstance(found, str):
         return PixelDepths.none(SOURCE, found, offered)
     pixels, depth = found
     pick = spread_over_depth(depth, options.points, np.random.default_rng(options.seed))
     noise = np.full(len(pick), options.noise)
     return PixelDepths(SOURCE, pixels[pick], depth[pick], noise, offered=offered, note=note)
+
+
+def points_in_camera(
+    cloud: Cloud,
+    frame_id: str,
+    stamp_ns: int,
+    transforms: TransformSource,
+    options: PointCloudOptions,
+) -> tuple[NDArray[np.float64], str]:
+    """Bring a cloud into the camera's frame, as of the image's stamp.
+
+    Args:
+        cloud: The points.
+        frame_id: The camera's optical frame.
+        stamp_ns: The image's.
+        transforms: Where the frames are.
+        options: See there.
+
+    Returns:
+        Finite points in front of the camera and in range, (M, 3) [m], and what was assumed.
+
+    Raises:
+        ShapeError: If the points are not (N, 3).
+        TransformError: If no transform is known.
+    """
+    if cloud.points.ndim != 2 or cloud.points.shape[1] != 3:
+        raise ShapeError(f"cloud: expected points of (N, 3), got {cloud.points.shape}")
+    matrix, note = _transform(cloud, frame_id, stamp_ns, transforms, options)
+    points = np.asarray(cloud.points, np.float64)
+    points = points[np.isfinite(points).all(axis=1)]
+    points = points @ matrix[:3, :3].T + matrix[:3, 3]
+    in_range = (points[:, 2] >= options.near) & (points[:, 2] <= options.far)
+    return np.asarray(points[in_range]), note
 
 
 def _visible(
@@ -145,16 +176,3 @@ def _transform(
         )
     matrix = transforms.lookup(frame_id, stamp_ns, cloud.frame_id, cloud.stamp_ns, None)
     return matrix, f"taken as of one moment, {apart:+.3f} s apart: {why}"
-
-
-def _in_view(
-    cloud: Cloud,
-    matrix: NDArray[np.float64],
-    camera: PinholeCamera,
-    options: PointCloudOptions,
-) -> NDArray[np.float64]:
-    """Finite points in front of the camera and in range, in its frame, (M, 3)."""
-    points = np.asarray(cloud.points, np.float64)
-    points = points[np.isfinite(points).all(axis=1)]
-    points = points @ matrix[:3, :3].T + matrix[:3, 3]
-    return np.asarray(points[(points[:, 2] >= options.near) & (points[:, 2] <= options.far)])
