@@ -176,7 +176,7 @@ def _bag(
 ) -> None:
     # Waiting threads that spin take the cores from the other stages; read when torch comes in.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from da_ros.offline.bag import BagJob
+    from da_ros.offline.bag import BagJob, is_finished
     from da_ros.offline.bag_scale import TopicChoice
 
     values = {
@@ -214,6 +214,9 @@ def _bag(
 
         for line in plan_bag(job, pipeline).lines():
             typer.echo(line)
+        return
+    if is_finished(job, pipeline):
+        typer.echo(f"{job.target}: complete already, nothing to resume")
         return
     _say(job, _convert(job, pipeline), pipeline.model)
 

@@ -16,8 +16,8 @@ from da_ros.offline.bag_cameras import BagCamera, choose_cameras
 from da_ros.offline.bag_conversion import BagConversion, Progress, Selection
 from da_ros.offline.bag_evaluation import BagEvaluation
 from da_ros.offline.bag_inputs import BagInputs
-from da_ros.offline.bag_journal import Journal, has_journal
-from da_ros.offline.bag_manifest import FileHashes, write_manifest
+from da_ros.offline.bag_journal import Journal, differences, has_journal, in_json
+from da_ros.offline.bag_manifest import FileHashes, identity_in, write_manifest
 from da_ros.offline.bag_output import DEFAULT_STORAGE, BagOutput, unfinished_folder
 from da_ros.offline.bag_page import NAME as PAGE
 from da_ros.offline.bag_page import write_bag_page
@@ -112,7 +112,8 @@ def convert_bag(
             resume=job.resume,
         )
         with target, FileHashes(source.files) as hashes:
-            journal = Journal(target.folder, _identity(job, source, pipeline, outputs))
+            identity = _identity(job, source, pipeline, outputs)
+            journal = Journal(target.folder, identity)
             if has_journal(target.folder):
                 journal.load()
             log = FrameLog(target.folder / "frames", selection.expected)
@@ -133,8 +134,29 @@ def convert_bag(
             title = f"Depth of {source.name}"
             page = target.content / PAGE
             write_bag_page(page, title, report, log, selection.cameras, pipeline.model)
-            write_manifest(target.content, job, report, log, pipeline, hashes.found())
+            write_manifest(target.content, job, report, log, pipeline, hashes.found(), identity)
             return report
+
+
+def is_finished(job: BagJob, pipeline: DepthPipeline) -> bool:
+    """Whether there is nothing to resume, since the target is this very job's, complete.
+
+    Raises:
+        BagError: If it is another job's, or a source cannot be read.
+        ParameterError: If outputs do not fit the model.
+    """
+    known = identity_in(job.target) if job.resume and not job.overwrite else None
+    if known is None:
+        return False
+    with BagInputs(job.sources) as source:
+        now = in_json(_identity(job, source, pipeline, chosen_outputs(job, pipeline)))
+    changes = differences(known, now)
+    if changes:
+        raise BagError(
+            f"--resume: {job.target} is complete, of another job: {changes}; choose another "
+            "output, or start again with --overwrite"
+        )
+    return True
 
 
 def _evaluation(
@@ -180,10 +202,12 @@ def check_job(job: BagJob) -> None:
         raise ParameterError("no bag to read was named")
     for bag in BagInputs(job.sources).bags:
         bag.check()
+    # With resume one that is there may be this job's, complete: ``is_finished`` can tell.
+    may_exist = job.resume and identity_in(job.target) is not None
     BagOutput(
         job.target,
         job.storage or DEFAULT_STORAGE,
-        overwrite=job.overwrite,
+        overwrite=job.overwrite or may_exist,
         compression=job.compression,
     )
     for inside in (path.resolve() for path in job.sources):

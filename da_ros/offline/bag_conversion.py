@@ -288,7 +288,7 @@ class BagConversion:
                 self._target.write(slot.copy, slot.timestamp, slot.raw)
                 self.report.copied[slot.topic] += 1
             if slot.error is not None and slot.topic not in self._images:
-                self.report.fail(slot.topic, slot.error)
+                self.report.fail(slot.topic, slot.timestamp, slot.error)
             elif slot.topic in self._images:
                 self._write_image(slot, results)
         self._writing += time.perf_counter() - start
@@ -300,7 +300,7 @@ class BagConversion:
         self.report.images += 1
         result = slot.error or next(results)
         if isinstance(result, DaRosError):
-            self.report.fail_image(slot.topic, result)
+            self.report.fail_image(slot.topic, slot.timestamp, result)
             return
         assert slot.image is not None
         for name, parts in result.messages:

@@ -16,7 +16,18 @@ from da_ros.errors import BagError
 from da_ros.offline.bag_metadata import Metadata
 
 _NAME = "journal.json"
-_VERSION = 1
+_VERSION = 2
+
+
+def in_json(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """All that decides what an output is, as it comes back from a file."""
+    return dict(json.loads(json.dumps(identity)))
+
+
+def differences(known: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Say in what two jobs differ; empty if they are the same."""
+    names = sorted(name for name in {*known, *now} if known.get(name) != now.get(name))
+    return "; ".join(f"{name} was {known.get(name)}, is {now.get(name)}" for name in names)
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ class Journal:
         """
         self.entry: JournalEntry | None = None
         self._path = folder / _NAME
-        self._identity = json.loads(json.dumps(identity))
+        self._identity = in_json(identity)
 
     def load(self) -> None:
         """Read where an interrupted run of the same job was.
@@ -69,16 +80,8 @@ class Journal:
                 f"{self._path} of the interrupted run cannot be read ({error}); start again with "
                 "--overwrite"
             ) from error
-        differing = sorted(
-            name
-            for name in {*known, *self._identity}
-            if known.get(name) != self._identity.get(name)
-        )
-        if differing or version != _VERSION:
-            changes = "; ".join(
-                f"{name} was {known.get(name)}, is {self._identity.get(name)}"
-                for name in differing
-            )
+        changes = differences(known, self._identity)
+        if changes or version != _VERSION:
             raise BagError(
                 f"--resume: the interrupted run was another job: {changes or 'another version'}; "
                 "give the same options, or start again with --overwrite"

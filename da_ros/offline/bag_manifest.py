@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from da_ros.errors import BagError
 from da_ros.network.digest import cached_sha256
 from da_ros.offline.bag_report import BagReport
 from da_ros.offline.frame_log import FrameLog
@@ -76,8 +77,9 @@ def write_manifest(
     log: FrameLog,
     pipeline: DepthPipeline,
     hashes: Mapping[Path, str],
+    identity: Mapping[str, Any],
 ) -> None:
-    """Write the manifest of a finished run."""
+    """Write the manifest of a finished run; ``identity``: all that decided what it made."""
     counts = {
         topic: {"in": report.read[topic], "out": report.copied[topic] + report.added[topic]}
         for topic in sorted({*report.read, *report.added})
@@ -95,7 +97,10 @@ def write_manifest(
             "done": report.done,
             "failed": report.failed_images,
         },
-        "failures": _pairs(report.failures),
+        "failures": [
+            {**row, "recorded_at_ns": report.moments[row["topic"], row["reason"]]}
+            for row in _pairs(report.failures)
+        ],
         "incomplete": _pairs(report.notes),
         "lost": _pairs(report.lost),
         "stopped": report.stopped,
@@ -106,10 +111,29 @@ def write_manifest(
         "device": str(pipeline.estimator.device),
         "threads": torch.get_num_threads(),
         "versions": dict(_versions()),
+        "identity": identity,
         "seconds": round(report.seconds, 3),
         "stage_seconds": {name: round(value, 3) for name, value in report.busy.items()},
     }
     (folder / NAME).write_text(json.dumps(made, indent=1) + "\n", "utf-8")
+
+
+def identity_in(target: Path) -> dict[str, Any] | None:
+    """What decided a finished output; None if there is no output of ours at this path.
+
+    Raises:
+        BagError: If its manifest cannot be read.
+    """
+    path = target / NAME
+    if not path.is_file():
+        return None
+    try:
+        return dict(json.loads(path.read_text("utf-8"))["identity"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BagError(
+            f"{path} cannot be read ({error}); choose another output, or start again with "
+            "--overwrite"
+        ) from error
 
 
 def _pairs(counter: Mapping[tuple[str, str], int]) -> list[dict[str, Any]]:

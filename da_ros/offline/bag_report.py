@@ -11,6 +11,8 @@ from da_ros.types import StageTimes
 
 _REASONS = 100
 """Different reasons that are kept: a report must not grow with the recording."""
+_MOMENTS, _MOMENTS_SAID = 100, 3
+"""Messages of each reason that are named, in the manifest and in words."""
 
 _COUNTERS = ("read", "copied", "added", "stage_ms", "busy")
 _PAIRS = ("failures", "notes", "lost")
@@ -30,6 +32,7 @@ class BagReport:
         done: Images that were done.
         failed_images: Images that could not be.
         failures: Images or camera_info that could not be used, by topic and reason.
+        moments: When the first of each of these were recorded [ns].
         notes: Images whose outputs are incomplete, by topic and reason.
         lost: Messages that could not be read, by topic and reason.
         stopped: Why the source could not be read to its end; empty if it could.
@@ -46,6 +49,7 @@ class BagReport:
     done: int = 0
     failed_images: int = 0
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    moments: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     notes: Counter[tuple[str, str]] = field(default_factory=Counter)
     lost: Counter[tuple[str, str]] = field(default_factory=Counter)
     stopped: str = ""
@@ -58,17 +62,20 @@ class BagReport:
         """Whether every image was done and the whole source read."""
         return not self.failures and not self.stopped and not self.lost
 
-    def fail_image(self, topic: str, error: Exception) -> None:
-        """Count an image that could not be done."""
+    def fail_image(self, topic: str, timestamp: int, error: Exception) -> None:
+        """Count an image that could not be done; ``timestamp``: when it was recorded [ns]."""
         self.failed_images += 1
-        self.fail(topic, error)
+        self.fail(topic, timestamp, error)
 
-    def fail(self, topic: str, error: Exception) -> None:
+    def fail(self, topic: str, timestamp: int, error: Exception) -> None:
         """Count a message that could not be used; reasons that are all different become one."""
         reason = str(error)
         if (topic, reason) not in self.failures and len(self.failures) >= _REASONS:
             reason = "other reasons"
         self.failures[topic, reason] += 1
+        moments = self.moments.setdefault((topic, reason), [])
+        if len(moments) < _MOMENTS:
+            moments.append(timestamp)
 
     def add_times(self, times: StageTimes) -> None:
         """Add what one image took."""
@@ -80,6 +87,7 @@ class BagReport:
         made |= {name: dict(getattr(self, name)) for name in _COUNTERS}
         for name in _PAIRS:
             made[name] = [[*key, count] for key, count in sorted(getattr(self, name).items())]
+        made["moments"] = [[*key, moments] for key, moments in sorted(self.moments.items())]
         return made | {"stopped": self.stopped}
 
     @classmethod
@@ -88,6 +96,7 @@ class BagReport:
         found: dict[str, Any] = {name: Counter(state[name]) for name in _COUNTERS}
         found |= {name: Counter({(a, b): n for a, b, n in state[name]}) for name in _PAIRS}
         found |= {name: state[name] for name in (*_NUMBERS, "stopped")}
+        found["moments"] = {(a, b): list(moments) for a, b, moments in state["moments"]}
         return cls(**found)
 
     def lines(self) -> Iterator[str]:
@@ -112,7 +121,7 @@ class BagReport:
     def faults(self) -> Iterator[str]:
         """Say what failed, what is incomplete, and what could not be read."""
         for (topic, reason), count in sorted(self.failures.items()):
-            yield f"failed: {count} x {topic}: {reason}"
+            yield f"failed: {count} x {topic}: {reason} ({self._when(topic, reason, count)})"
         for (topic, reason), count in sorted(self.notes.items()):
             yield f"incomplete: {count} x {topic}: {reason}"
         for (topic, reason), count in sorted(self.lost.items()):
@@ -120,3 +129,8 @@ class BagReport:
             yield f"lost: {where}: {reason}"
         if self.stopped:
             yield f"the bag could be read no further than this: {self.stopped}"
+
+    def _when(self, topic: str, reason: str, count: int) -> str:
+        first = self.moments[topic, reason][:_MOMENTS_SAID]
+        said = ", ".join(f"{ns // 10**9}.{ns % 10**9:09d}" for ns in first)
+        return f"recorded at {said}{', ...' if count > len(first) else ''}"

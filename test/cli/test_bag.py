@@ -77,6 +77,20 @@ class TestBag:
         }
         assert (tmp_path / "out" / "out_0.db3").is_file()
 
+    def test_resuming_what_is_complete_changes_nothing(
+        self, weights: Path, source: Path, tmp_path: Path
+    ) -> None:
+        words = [
+            "bag", source, "-o", tmp_path / "out", "--model", weights, "--variant", "v2-small",
+            "--size", SIZE, "--outputs", "inverse_depth", "--every", "5",
+        ]  # fmt: skip
+        assert da_ros(*words).returncode == 0
+        before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+        done = da_ros(*words, "--resume")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"{tmp_path / 'out'}: complete already, nothing to resume\n"
+        assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
+
     def test_help_teaches_by_example(self) -> None:
         done = da_ros("bag", "--help")
         assert done.returncode == 0

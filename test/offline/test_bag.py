@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import subprocess
 import sys
@@ -497,18 +498,28 @@ class TestBagReport:
         report.read["/a"] = 8
         report.copied["/a"] = 7
         report.added["/b/c"] = 2
-        report.fail_image("/a", BagError("too short"))
+        for second in range(4):
+            report.fail_image("/a", 10**9 * second + 5, BagError("too short"))
         report.notes["/a", "no camera_info"] = 1
         report.stage_ms["infer_ms"] = 30.0
         report.stopped = "end of file"
         text = "\n".join(report.lines())
         assert "2 of 3 images in 4.0 s (0.5 frames/s)" in text
         assert "ms per image: infer 15.0" in text
-        assert "failed: 1 x /a: too short" in text
+        said = "failed: 4 x /a: too short (recorded at 0.000000005, 1.000000005, 2.000000005, ...)"
+        assert said in text
         assert "incomplete: 1 x /a: no camera_info" in text
         assert "8 in        7 out" in text
         assert "no further than this: end of file" in text
         assert not report.complete
+
+    def test_what_failed_is_named_up_to_a_bound_and_survives_an_interruption(self) -> None:
+        report = BagReport()
+        for number in range(250):
+            report.fail("/a", number, BagError("too short"))
+        report = BagReport.of_state(json.loads(json.dumps(report.state())))
+        assert report.failures["/a", "too short"] == 250
+        assert report.moments["/a", "too short"] == list(range(100))
 
     def test_nothing_at_all(self) -> None:
         assert list(BagReport().lines()) == ["0 of 0 images in 0.0 s (0.0 frames/s)"]

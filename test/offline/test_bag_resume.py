@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from rosbags.rosbag2 import Reader
 
 from da_ros.errors import BagError
-from da_ros.offline.bag import BagJob, check_job, convert_bag
+from da_ros.offline.bag import BagJob, check_job, convert_bag, is_finished
 from da_ros.offline.bag_output import unfinished_folder
 from da_ros.types import Kind
 
@@ -221,7 +222,25 @@ class TestRefusals:
 
     def test_nothing_to_resume_is_a_run(self, pipeline: Any, bag: Path, tmp_path: Path) -> None:
         job = BagJob((bag,), tmp_path / "out", resume=True)
+        assert not is_finished(job, pipeline())
         assert convert_bag(job, pipeline()).images == 60
+
+    def test_a_complete_output_is_known_as_this_jobs(
+        self, pipeline: Any, bag: Path, tmp_path: Path
+    ) -> None:
+        job = BagJob((bag,), tmp_path / "out", every=4)
+        convert_bag(job, pipeline())
+        again = replace(job, resume=True)
+        check_job(again)
+        assert is_finished(again, pipeline())
+        assert not is_finished(replace(again, overwrite=True), pipeline())
+        with pytest.raises(BagError, match=r"out is complete, of another job: every was 4, is 1"):
+            is_finished(replace(again, every=1), pipeline())
+        with pytest.raises(BagError, match="of another job: model was"):
+            is_finished(again, pipeline(Kind.RELATIVE_INVERSE_DEPTH))
+        (job.target / "manifest.json").write_text("{}")
+        with pytest.raises(BagError, match=r"manifest\.json cannot be read"):
+            is_finished(again, pipeline())
 
 
 class TestParts:
