@@ -16,11 +16,11 @@ from rosbags.interfaces import (
     MessageDefinition,
     MessageDefinitionFormat,
 )
-from rosbags.rosbag1 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from da_ros.offline.mcap_reader import Fault
+from da_ros.offline.ros1_patient import PatientRos1Reader
 
 Converter = Callable[["bytes | memoryview"], memoryview]
 
@@ -40,7 +40,7 @@ class Ros1Reader:
         self.path = path
         self.connections: list[Connection] = []
         self.faults: list[Fault] = []
-        self._reader = Reader(path)
+        self._reader = PatientRos1Reader(path)
         self._source = get_typestore(Stores.EMPTY)
         self._target = get_typestore(Stores.ROS2_JAZZY)
         self._cache: dict[str, object] = {}
@@ -88,6 +88,7 @@ class Ros1Reader:
                 self.faults.append(Fault(reason, {connection.topic: 1}, cut=False))
                 continue
             yield ours[connection.id], timestamp, turned
+        self.faults += self._reader.faults
 
     @property
     def _known(self) -> Collection[str]:

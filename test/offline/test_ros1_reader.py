@@ -12,6 +12,7 @@ from rosbags.rosbag1 import Writer
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from da_ros.errors import BagError
 from da_ros.offline.bag import BagJob, convert_bag
 from da_ros.offline.bag_input import BagInput
 
@@ -86,3 +87,96 @@ class TestRos1Reader:
         assert report.added["/da_ros/points"] == 4
         with Reader(tmp_path / "out") as reader:
             assert reader.message_count == 9 + 4 * 4
+
+
+def read(path: Path) -> tuple[list[tuple[str, int]], str, dict[tuple[str, str], int]]:
+    with BagInput(path) as source:
+        found = [(m.connection.topic, m.timestamp) for m in source.messages()]
+        return found, source.stopped, dict(source.lost)
+
+
+def without_index(bag: Path) -> bytes:
+    """As a recorder leaves it that is killed: the first record says that there is no index."""
+    whole = bag.read_bytes()
+    return whole.replace(b"index_pos=" + whole[whole.index(b"index_pos=") + 10 :][:8],
+                         b"index_pos=" + bytes(8), 1)  # fmt: skip
+
+
+@pytest.mark.parametrize("compression", [None, Writer.CompressionFormat.LZ4,
+                                         Writer.CompressionFormat.BZ2])  # fmt: skip
+class TestDamaged:
+    @pytest.fixture
+    def chunked(self, compression: Any, tmp_path: Path) -> Path:
+        """Four images and camera_info, a chunk for each image."""
+        path = tmp_path / "old.bag"
+        writer = Writer(path)
+        if compression is not None:
+            writer.set_compression(compression)
+        with writer:
+            writer.chunk_threshold = 5000
+            image_topic = writer.add_connection(
+                "/cam/image_raw", "sensor_msgs/msg/Image", typestore=STORE
+            )
+            info_topic = writer.add_connection(
+                "/cam/camera_info", "sensor_msgs/msg/CameraInfo", typestore=STORE
+            )
+            for number in range(4):
+                raw = STORE.serialize_ros1(info(number), info_topic.msgtype)
+                writer.write(info_topic, 10 + number, raw)
+                raw = STORE.serialize_ros1(image(number), image_topic.msgtype)
+                writer.write(image_topic, 10 + number, raw)
+        return path
+
+    def test_without_an_index_all_is_read_and_it_is_said(self, chunked: Path) -> None:
+        whole, stopped, lost = read(chunked)
+        assert (len(whole), stopped, lost) == (8, "", {})
+        chunked.write_bytes(without_index(chunked))
+        found, stopped, lost = read(chunked)
+        assert sorted(found) == sorted(whole)
+        assert "no whole index" in stopped
+        assert lost == {}
+
+    def test_cut_anywhere_it_is_read_as_far_as_it_goes(self, chunked: Path) -> None:
+        raw, (whole, _, _) = chunked.read_bytes(), read(chunked)
+        counts = []
+        for share in (0.3, 0.5, 0.7, 0.9):
+            chunked.write_bytes(raw[: int(len(raw) * share)])
+            try:
+                found, stopped, _ = read(chunked)
+            except BagError as error:
+                assert "no message could be found" in str(error)  # noqa: PT017
+                counts.append(0)
+                continue
+            assert set(found) <= set(whole)
+            assert "old.bag has no whole index" in stopped
+            counts.append(len(found))
+        assert counts == sorted(counts)
+        assert counts[-1] >= 4
+
+    def test_a_damaged_chunk_costs_itself_alone(self, chunked: Path, compression: Any) -> None:
+        raw = bytearray(chunked.read_bytes())
+        starts = [at for at in range(len(raw)) if raw[at : at + 12] == b"compression="]
+        middle = starts[1] + (60 if compression is not None else 3000)  # there amid an image
+        raw[middle : middle + 16] = bytes(16)
+        chunked.write_bytes(bytes(raw))
+        found, stopped, lost = read(chunked)
+        assert stopped == ""
+        assert len(found) + sum(lost.values()) == 8
+        # Without compression nothing tells that the bytes of an image were others.
+        assert sum(lost.values()) in ((0,) if compression is None else (1, 2))
+        assert all("is damaged" in reason for _, reason in lost)
+
+
+def test_depth_of_a_cut_bag(pipeline: Any, bag: Path, tmp_path: Path) -> None:
+    bag.write_bytes(without_index(bag))
+    report = convert_bag(BagJob((bag,), tmp_path / "out"), pipeline())
+    assert not report.complete
+    assert "no whole index" in report.stopped
+    assert report.added["/da_ros/points"] == 4
+
+
+def test_what_is_no_bag(tmp_path: Path) -> None:
+    path = tmp_path / "no.bag"
+    path.write_bytes(b"#ROSBAG V1.2\n" + bytes(100))
+    with pytest.raises(BagError, match="cannot be read: Bag version 102 is not supported"):
+        read(path)
