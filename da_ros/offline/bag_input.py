@@ -7,6 +7,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from rosbags.rosbag2 import Reader
 from rosbags.rosbag2.reader import DirectoryReader
 
 from da_ros.errors import BagError
+from da_ros.offline.bag_salvage import DAMAGED, decompress_folder
 from da_ros.offline.mcap_reader import Fault, PatientMcapReader
 from da_ros.offline.ros1_reader import Ros1Reader
 from da_ros.offline.sqlite_reader import PatientSqliteReader
@@ -40,10 +42,28 @@ class RawMessage(NamedTuple):
 
 
 class _Folder(DirectoryReader):
+    """Reads compressed files that are cut, too."""
+
     STORAGE_PLUGINS: Mapping[str, Any] = {  # as the library declares it
         "mcap": PatientMcapReader,
         "sqlite3": PatientSqliteReader,
     }
+
+    def open(self) -> None:
+        """Open; where a file cannot be decompressed to its end, what there is of it."""
+        try:
+            super().open()
+        except DAMAGED:
+            whole, folder = Path(str(self.path)), TemporaryDirectory()
+            try:
+                decompress_folder(whole, Path(folder.name))
+                self.path = Path(folder.name)
+                super().open()
+            except BaseException:
+                folder.cleanup()
+                raise
+            assert self.stack is not None, "it is open"
+            self.stack.callback(folder.cleanup)
 
 
 class _Ros2Reader(Reader):

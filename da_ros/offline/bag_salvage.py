@@ -1,0 +1,46 @@
+"""A bag whose compressed files are cut or damaged, decompressed as far as they go."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import yaml
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+DAMAGED = (EOFError, zstd.ZstdError)
+"""What decompressing a cut or damaged file raises."""
+
+_PIECE = 1 << 20
+_METADATA = "metadata.yaml"
+
+
+def decompress_folder(folder: Path, target: Path) -> None:
+    """Write a bag's files without compression, each as far as it can be read.
+
+    Args:
+        folder: With metadata.yaml, its files compressed whole.
+        target: An empty folder.
+    """
+    document = yaml.safe_load((folder / _METADATA).read_text("utf-8"))
+    information = document["rosbag2_bagfile_information"]
+    names = [Path(name).name for name in information["relative_file_paths"]]
+    for name in names:
+        _decompress(folder / name, target / Path(name).stem)
+    information["relative_file_paths"] = [Path(name).stem for name in names]
+    information |= {"compression_format": "", "compression_mode": ""}
+    (target / _METADATA).write_text(yaml.safe_dump(document), "utf-8")
+
+
+def _decompress(source: Path, target: Path) -> None:
+    with zstd.open(source, "rb") as compressed, target.open("wb") as file:
+        try:
+            # read1, since read would drop what it has when the end is missing.
+            while piece := compressed.read1(_PIECE):
+                file.write(piece)
+        except DAMAGED:
+            return  # what the file holds is then cut, which its reader says
