@@ -1,10 +1,13 @@
-"""A nano with seeded random weights, saved as a file that the commands load."""
+"""Puts test/support on the path; a nano with seeded random weights, saved as a file."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import bag_maker
 import pytest
 import torch
 from rosbags.rosbag2 import Reader
+
+from da_ros.offline.bag_output import unfinished_folder
 
 SIZE = "70"  # px: a network this small is quick, and is the same code
 
@@ -149,3 +154,35 @@ class TestErrors:
         assert "INCOMPLETE" in done.stdout
         assert "failed: 1 x /camera/color/image_raw: damaged sensor_msgs/msg/Image" in done.stdout
         assert topics(tmp_path / "out")["/da_ros/nominal/points"] == 4
+
+    @pytest.mark.slow
+    def test_ctrl_c_keeps_what_is_finished(self, weights: Path, tmp_path: Path) -> None:
+        bag = bag_maker.write_bag(tmp_path / "in", bag_maker.frames("/cam", 64))
+        words = [
+            "bag", bag, "--model", weights, "--variant", "v2-small", "--size", SIZE,
+            "--outputs", "inverse_depth", "--split", "8", "-o",
+        ]  # fmt: skip
+        one, two = tmp_path / "a" / "out", tmp_path / "b" / "out"
+        assert da_ros(*words, one).returncode == 0
+        # A suite in the background of a shell hands down an ignored SIGINT.
+        start = (
+            "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "from da_ros.cli.main import main; sys.exit(main())"
+        )
+        command = [sys.executable, "-c", start, *map(str, words), str(two)]
+        running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        end = time.monotonic() + 120
+        while not (unfinished_folder(two) / "bag" / "out_1.mcap").exists():
+            assert running.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+        assert running.returncode == 130
+        assert "the finished files are kept; go on with --resume" in said
+        assert "Traceback" not in said
+        assert not two.exists()
+        done = da_ros(*words, two, "--resume")
+        assert done.returncode == 0, done.stderr
+        for path in one.glob("*.mcap"):
+            assert (two / path.name).read_bytes() == path.read_bytes(), path.name
