@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from da_ros.offline.calibration_plot import check_matplotlib, draw_calibration
 from da_ros.offline.calibration_verdict import table, verdict_of
 from da_ros.params import PipelineParams
 from da_ros.pipeline import DepthPipeline
-from da_ros.scale.extrinsic import Mounting, MountingCheck
+from da_ros.scale.extrinsic import Mounting, MountingCheck, turned
 from da_ros.scale.observations.static import load_calibration, save_calibration
 from da_ros.types import Kind
 
@@ -60,11 +61,12 @@ def depth_entry(stamp: int, depth: np.ndarray) -> bag_maker.Entry:
     return entry
 
 
-def cloud_entry(stamp: int, depth: np.ndarray) -> bag_maker.Entry:
-    """What a scanner at AWAY sees of the same scene."""
+def cloud_entry(stamp: int, depth: np.ndarray, turn: float = 0.0) -> bag_maker.Entry:
+    """What a scanner at AWAY sees of the same scene, turned about the camera's y axis [rad]."""
     v, u = (places.ravel() for places in np.mgrid[10:230:12, 10:310:16])
     z = depth[v, u]
-    xyz = np.stack([(u - 159.5) / FOCAL * z, (v - 119.5) / FOCAL * z, z], -1) - np.array(AWAY)
+    xyz = np.stack([(u - 159.5) / FOCAL * z, (v - 119.5) / FOCAL * z, z], -1)
+    xyz = turned(xyz, turn, 0.0) - np.array(AWAY)
     return bag_maker.cloud(CLOUD, stamp + 30_000_000, stamp + 1_000_000, xyz)
 
 
@@ -222,6 +224,35 @@ class TestRoundTrip:
             load_calibration(tmp_path / "k.yaml", other, found.input_size, False)
         with pytest.raises(InputError, match="network input of"):
             load_calibration(tmp_path / "k.yaml", found.model, (518, 518), False)
+
+
+class TestMounting:
+    @pytest.mark.parametrize(
+        ("yaw", "verdict"), [(0.0, Mounting.GOOD), (2.0, Mounting.WRONG), (-2.0, Mounting.WRONG)]
+    )
+    def test_two_degrees_are_seen_in_a_cluttered_picture(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, yaw: float, verdict: Mounting
+    ) -> None:
+        blocks = np.random.default_rng(1).integers(0, 2, (6, 8)) * 255
+        picture = np.stack([np.kron(blocks, np.ones((40, 40)))] * 3, -1).astype(np.uint8)
+        monkeypatch.setattr(bag_maker, "pixels", lambda number: picture)
+        estimator = ramp_estimator(RELATIVE, input_size=238)
+        said = estimator.estimate(picture[None]).values
+        world = 1.0 / (SCALE * np.asarray(resize_prediction(said, HEIGHT, WIDTH)[0]) + SHIFT)
+        entries = [bag_maker.transform("/tf_static", 1, 1, "cam", "lidar", AWAY)]
+        shots = bag_maker.frames("/cam", 4)
+        for index in range(4):
+            entries += [shots[2 * index], lens(shots[2 * index + 1])]
+            stamp = 1_000_000_000 + index * 33_000_000
+            entries.append(cloud_entry(stamp, world, turn=math.radians(yaw)))
+        bag = bag_maker.write_bag(tmp_path / "bag", entries)
+        params = PipelineParams()
+        params = replace(params, scale=replace(params.scale, **CLOUD_ON))
+        found = gather(CalibrationJob((bag,)), DepthPipeline(estimator, params))
+        assert found.mounting is not None
+        assert found.mounting.verdict is verdict
+        if yaw:
+            assert math.degrees(found.mounting.yaw) == pytest.approx(-yaw, abs=0.8)
 
 
 class TestVerdict:

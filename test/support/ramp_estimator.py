@@ -29,8 +29,10 @@ class RampNetwork(nn.Module):
         return (2.0 + rows + 0.5 * red).clamp(min=0)
 
 
-def ramp_estimator(kind: Kind, reference: float | None = D_REF) -> DepthEstimator:
-    """Estimator at 64 px, fp32, CPU."""
+def ramp_estimator(
+    kind: Kind, reference: float | None = D_REF, input_size: int = 70
+) -> DepthEstimator:
+    """Estimator at ``input_size`` px, fp32, CPU."""
     metric = kind is Kind.METRIC_DEPTH
     info = ModelInfo(
         model_id=f"ramp-{kind}",
@@ -46,5 +48,5 @@ def ramp_estimator(kind: Kind, reference: float | None = D_REF) -> DepthEstimato
         get_variant("v2-small"),
         torch.device("cpu"),
         torch.float32,
-        input_size=70,
+        input_size=input_size,
     )
