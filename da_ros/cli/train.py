@@ -9,7 +9,7 @@ import typer
 HELP = """Train nano from scratch on generated scenes; interrupted, the same command goes on.
 
 \b
-  da_ros train -o run                            all of it: about 70 minutes on one core
+  da_ros train -o run                            all of it: about 90 minutes on one core
   da_ros train -o run --scenes 256 --samples 512 a short trial
   da_ros train -o run --minutes 30               half an hour of it; call again to go on
 
@@ -18,7 +18,7 @@ run/nano.safetensors with run/nano.json. Needs: pip install 'da_ros[train]'.
 """
 
 OUT = typer.Option(..., "-o", "--out", help="Folder of the run.")
-SCENES = typer.Option(3584, "--scenes", min=128, help="Scenes to write before training.")
+SCENES = typer.Option(5120, "--scenes", min=128, help="Scenes to write before training.")
 SAMPLES = typer.Option(0, "--samples", min=0, help="Pictures drawn in all; 0 = the recipe's.")
 MINUTES = typer.Option(0.0, "--minutes", min=0.0, help="Stop and save after this long; 0 = never.")
 DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:N.")

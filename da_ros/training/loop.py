@@ -45,7 +45,7 @@ class Recipe:
         seed: Of the draws.
     """
 
-    samples: int = 24_000
+    samples: int = 32_000
     batch: int = 16
     height: int = 192
     width: int = 256
