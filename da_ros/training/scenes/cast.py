@@ -102,8 +102,9 @@ def _round_interval(row: Tensor, o: Axes, d: Axes) -> tuple[Tensor, Tensor]:
     t1, t2 = torch.minimum(u, v), torch.maximum(u, v)
     near, far = _slab(o[1], d[1])
     inner_near, inner_far = torch.maximum(near, t1), torch.minimum(far, t2)
-    # A cone seen steeply (a < 0): inside lies before the first or behind the second root.
-    first = near <= t1
+    # A cone seen steeply (a < 0): inside lies before the first or behind the second root. Along
+    # the axis both are the tip, where it is entered.
+    first = near < t1
     outer_near = torch.where(first, near, torch.maximum(near, t2))
     outer_far = torch.where(first, torch.minimum(far, t1), far)
     near, far = (

@@ -74,6 +74,9 @@ def check_against_oracle(solid: Solid, start: Vector3, aim: Vector3) -> None:
     # What barely grazes, or starts on the surface, is up to rounding.
     assume(abs(expected.depth) > 1e-2)
     assume(abs(expected.enter) > 1e-2)
+    # Towards a cone's tip two roots meet, and float32 has half of its digits.
+    entry = [o + expected.enter * d for o, d in zip(origin, direction, strict=True)]
+    assume(solid.shape != "cone" or math.dist(entry, solid.tip) > 0.05)
     t, index = first_hit(scene_of(solid), origin, direction)
     if expected.depth > 0 or expected.enter < 0:
         assert (t, index) == (FAR, -1)
@@ -110,6 +113,7 @@ class TestCast:
             ("cylinder", (0.3, -3.0, 0.0), (0.0, 1.0, 0.0), 2.5),
             ("cylinder", (0.3, -3.0, 0.41), (0.0, 1.0, 0.0), FAR),
             ("cone", (0.01, -3.0, 0.0), (0.0, 1.0, 0.0), 2.52),  # beside the tip
+            ("cone", (0.0, -3.0, 0.0), (0.0, 1.0, 0.0), 2.5),  # onto it
             ("cone", (0.2, -3.0, 0.0), (0.0, 1.0, 0.0), 2.9),  # steep: from above onto the side
             ("cone", (0.2, 3.0, 0.0), (0.0, -1.0, 0.0), 2.5),  # from below onto the base
             ("cone", (0.0, 0.25, -3.0), (0.0, 0.0, 1.0), 3.0 - 0.375),

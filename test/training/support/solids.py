@@ -39,6 +39,12 @@ class Solid:
     rotation: Rotation = IDENTITY
     cut: tuple[float, float, float, float] = NO_CUT
 
+    @property
+    def tip(self) -> list[float]:
+        """Of a cone."""
+        rows, height = self.rotation, self.half[1]
+        return [self.centre[k] - rows[k][1] * height for k in range(3)]
+
     def excess(self, p: Sequence[float]) -> float:
         """<= 0 inside, in half sizes (of the cut: metres)."""
         moved = [p[i] - self.centre[i] for i in range(3)]
