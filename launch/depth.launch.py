@@ -41,6 +41,7 @@ REMAPPINGS = {
     "scale_points_topic": "scale_points",
 }
 SWITCHES = {"scale_depth_topic": "scale.depth_image", "scale_points_topic": "scale.point_cloud"}
+SHOWN = [f"/da_ros/{name}" for name in ("depth/color", "depth/image", "points", "nominal/points")]
 FLAGS = ("use_sim_time", "autostart")
 
 
@@ -78,8 +79,18 @@ def viewer(given):
         return []
     config = Path(get_package_share_directory("da_ros")) / "config" / "depth.rviz"
     sim = {"use_sim_time": typed("use_sim_time", given["use_sim_time"])}
+    root = given["namespace"].strip("/")
+    renamed = [(name, f"/{root}{name}") for name in SHOWN if root]
+    if given["image_topic"]:
+        renamed.append(("/camera/image_raw", given["image_topic"]))
     return [
-        Node(package="rviz2", executable="rviz2", arguments=["-d", str(config)], parameters=[sim])
+        Node(
+            package="rviz2",
+            executable="rviz2",
+            arguments=["-d", str(config)],
+            parameters=[sim],
+            remappings=renamed,
+        )
     ]
 
 

@@ -192,6 +192,7 @@ class PackedFrame:
         times: Of every stage.
         calibration: Of the scale; None where the stream has none.
         network_size: (height, width) of the network's input [px].
+        camera_note: Why camera_info was of no use, whatever is wanted; empty if it was.
     """
 
     header: Header
@@ -200,6 +201,7 @@ class PackedFrame:
     times: StageTimes
     calibration: Calibration | None = None
     network_size: tuple[int, int] = (0, 0)
+    camera_note: str = ""
 
 
 def ms_since(start: float) -> float:

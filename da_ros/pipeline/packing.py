@@ -59,8 +59,15 @@ def packed(made: DepthFrame, params: PipelineParams, info_times: bool) -> Packed
         )
     if "scale" in outputs and made.calibration is not None and made.calibration.is_news:
         messages["scale"] = scale_message(made, made.calibration)
-    note = frame.view.note if outputs & _NEED_CAMERA else ""
-    return PackedFrame(frame.header, messages, note, times, made.calibration, made.network_size)
+    return PackedFrame(
+        frame.header,
+        messages,
+        frame.view.note if outputs & _NEED_CAMERA else "",
+        times,
+        made.calibration,
+        made.network_size,
+        frame.view.note,
+    )
 
 
 def _pictures(made: DepthFrame, params: PipelineParams) -> dict[str, Fields]:

@@ -123,20 +123,33 @@ class Engine:
         """Run the pipeline; if the device or the network fails, once more with memory freed."""
         scale = given.stream.scale
         before = None if scale is None else scale.state()
-        try:
-            done = self.pipeline.run([given])[0]
-            if not isinstance(done, DeviceError):
-                return done
-            first: Exception = done
-        except Exception as error:
-            first = error
+        made, fault = self._once(given)
+        if made is not None:
+            return made
         free_memory(self.pipeline.estimator.device)
         if scale is not None and before is not None:
             scale.restore(before)  # the frame must not be observed twice
         done = self.pipeline.run([given])[0]
         if not isinstance(done, DaRosError):
-            self._notices.seldom("output: repeated", f"a frame needed a second attempt: {first}")
+            self._notices.seldom("output: repeated", f"a frame needed a second attempt: {fault}")
         return done
+
+    def _once(self, given: ImageInput) -> tuple[PackedFrame | DaRosError | None, str]:
+        """Run the pipeline, or say in words what failed.
+
+        The exception dies here: it holds what the failed attempt had in hand, which would be
+        missing in the second.
+        """
+        try:
+            done = self.pipeline.run([given])[0]
+        except Exception as error:
+            return None, str(error)
+        return (None, str(done)) if isinstance(done, DeviceError) else (done, "")
+
+    def note_let_go(self, count: int) -> None:
+        """Count images that waited when work was stopped."""
+        for _ in range(count):
+            self._counts.dropped("let go when stopped")
 
     def _drop(self, reason: str, error: DaRosError) -> None:
         self._counts.dropped(reason)
@@ -146,6 +159,10 @@ class Engine:
         if done.note:
             self._notices.seldom(
                 "camera: info", f"depth without a cloud: {match.note or done.note}"
+            )
+        elif match.info is not None and done.camera_note:
+            self._notices.seldom(
+                "camera: info", f"camera_info is not used, nor rectified by: {done.camera_note}"
             )
         else:
             self._notices.over("camera: info")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from da_ros.conversions import Fields, retracted_estimate
+from da_ros.errors import ParameterError
 from da_ros.params import OUTPUTS
 from da_ros.pipeline import TOPIC_TYPES, PackedFrame, available_outputs, topics_of
 from da_ros.pipeline.outputs import SCALE_ESTIMATE
@@ -49,9 +51,13 @@ class Outputs:
         self._full_names: dict[str, str] = {}
         self._publishers: dict[str, Any] = {}
         self._messages = ReusedMessages()
-        for topic in TOPIC_TYPES:
-            if topic in self._names:
-                self._advertise(topic)
+        try:
+            for topic in TOPIC_TYPES:
+                if topic in self._names:
+                    self._advertise(topic)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def are_gone(self) -> bool:
@@ -102,11 +108,17 @@ class Outputs:
             self.left_out.append(topic)
             return
         profile = output_profile(latched=topic == SCALE_TOPIC)  # overrides are written into it
-        self._publishers[topic] = self._node.create_lifecycle_publisher(
-            message,
-            f"~/{topic}",
-            profile,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
+        try:
+            self._publishers[topic] = self._node.create_lifecycle_publisher(
+                message,
+                f"~/{topic}",
+                profile,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+        except (RuntimeError, TypeError, InvalidParameterTypeException) as error:
+            raise ParameterError(
+                f"qos_overrides of {topic}: expected history keep_last or keep_all, depth a whole "
+                f"number, reliability reliable or best_effort, got {error}"
+            ) from error
         self._profiles[topic] = profile
         self._full_names[topic] = self._publishers[topic].topic_name

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
@@ -13,6 +14,8 @@ from rclpy.qos import (
     QoSProfile,
     ReliabilityPolicy,
 )
+
+from da_ros.errors import ParameterError
 
 OUTPUT_DEPTH = 2
 """Of publishers: one on its way, one to come."""
@@ -77,6 +80,7 @@ class AutoSubscription:
         self._policies = {
             name: _declared_override(node, topic, name, value) for name, value in defaults.items()
         }
+        _check_policies(topic, self._policies)
         self._subscription: Any = None
         self.refresh()
 
@@ -187,6 +191,23 @@ def _type_name(message_type: Any) -> str:
     return f"{message_type.__module__.split('.')[0]}/msg/{message_type.__name__}"
 
 
+_WORDS: dict[str, tuple[str, ...]] = {
+    "history": ("keep_last", "keep_all"),
+    "reliability": ("auto", "reliable", "best_effort"),
+    "durability": ("auto", "transient_local", "volatile"),
+}
+
+
+def _check_policies(topic: str, policies: dict[str, str | int]) -> None:
+    """Refuse words that are no policy, rather than fail on them at every look."""
+    for name, words in _WORDS.items():
+        if policies[name] not in words:
+            raise ParameterError(
+                f"parameter qos_overrides.{topic}.subscription.{name}: expected one of "
+                f"{', '.join(words)}, got {policies[name]!r}"
+            )
+
+
 def _declared_override(node: Node, topic: str, policy: str, default: str | int) -> str | int:
     """Declare the standard parameter that overrides a policy, and read it."""
     name = f"qos_overrides.{topic}.subscription.{policy}"
@@ -194,6 +215,10 @@ def _declared_override(node: Node, topic: str, policy: str, default: str | int) 
         described = ParameterDescriptor(
             description=f"{policy} of the subscription of {topic}", read_only=True
         )
-        node.declare_parameter(name, default, described)
+        try:
+            node.declare_parameter(name, default, described)
+        except InvalidParameterTypeException as error:
+            kind = "a whole number" if isinstance(default, int) else "a word"
+            raise ParameterError(f"parameter {name}: expected {kind}: {error}") from error
     value: str | int = node.get_parameter(name).value
     return value

@@ -134,7 +134,7 @@ class Session:
 
     def settle(self) -> None:
         """Drop what waits and finish the frame in work."""
-        self._worker.clear()
+        self._engine.note_let_go(self._worker.clear())
         self._worker.wait_idle()
 
     def close(self) -> None:

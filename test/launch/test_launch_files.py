@@ -83,6 +83,27 @@ class TestDepthLaunch:
         ]
         assert {"scale.depth_image", "scale.point_cloud"} <= set(DepthNodeParams().values())
 
+    def test_rviz_shows_the_topics_of_this_node(self, repository: Path) -> None:
+        _, plain = started(repository, "depth.launch.py", rviz="true")
+        assert (plain.given["package"], plain.given["remappings"]) == ("rviz2", [])
+        _, viewer = started(
+            repository,
+            "depth.launch.py",
+            rviz="true",
+            namespace="/front",
+            image_topic="/cam/image",
+        )
+        renamed = dict(viewer.given["remappings"])
+        shown = yaml.safe_load((repository / "config" / "depth.rviz").read_text())
+        topics = {
+            display["Topic"]["Value"]
+            for display in shown["Visualization Manager"]["Displays"]
+            if "Topic" in display
+        }
+        assert set(renamed) == topics
+        assert renamed["/da_ros/points"] == "/front/da_ros/points"
+        assert renamed["/camera/image_raw"] == "/cam/image"
+
     def test_arguments_are_parameters_by_name(self, repository: Path) -> None:
         with launch_stub.installed():
             module = read(repository, "depth.launch.py")

@@ -79,6 +79,26 @@ class TestCameraInfo:
             assert clouds.messages == []
             robot.output_of(clouds, lambda: (robot.image(picture()), robot.info()))
 
+    def test_an_unusable_one_is_said_where_only_depth_is_wanted(self, robot: Robot) -> None:
+        def bad() -> tuple[Any, Any]:
+            info = robot.info()
+            info.width = 32
+            return robot.image(picture()), info
+
+        with robot.listen(Image, DEPTH) as depths:
+            robot.output_of(depths, bad)
+            robot.until(
+                lambda: "nor rectified by: camera_info is for 32 x 48 px"
+                in robot.message("camera_info")
+                or robot.send(*bad()) < 0,
+                "the reason",
+            )  # fmt: skip
+            robot.until(
+                lambda: robot.message("camera_info") == "fits the images"
+                or robot.send(robot.image(picture()), robot.info()) < 0,
+                "it is over",
+            )  # fmt: skip
+
     def test_one_sent_once_serves_all_images(self, robot: Robot) -> None:
         info = robot.stamped(robot.info(fx=33.0))
         robot.publisher(CameraInfo, "/front/camera_info", LATCHED).publish(info)
@@ -236,6 +256,25 @@ class TestQos:
         line = next(x for x in made.output.splitlines() if "image: 1 publisher" in x)
         assert "best effort" in line
         made.end()
+
+    @pytest.mark.parametrize(
+        ("setting", "said"),
+        [
+            ("/front/image.subscription.reliability:=besteffort",
+             "reliability: expected one of auto, reliable, best_effort, got 'besteffort'"),
+            ("/front/image.subscription.depth:=ten", "depth: expected a whole number"),
+            ("/da_ros/depth_info.publisher.reliability:=foo", "qos_overrides of depth_info:"),
+        ],
+    )  # fmt: skip
+    def test_a_wrong_override_is_one_line(
+        self, robot: Robot, start_node: Callable[..., NodeProcess], setting: str, said: str
+    ) -> None:
+        made = start_node("-p", f"qos_overrides.{setting}")
+        try:
+            robot.until(lambda: said in made.output, "the line")
+            assert "Traceback" not in made.output
+        finally:
+            assert made.end() == 0
 
     def test_overrides_of_an_output_win_too(
         self, robot: Robot, start_node: Callable[..., NodeProcess]
