@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
+from rosbags.rosbag2 import reader as _library
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+zstd: Any = vars(_library)["zstd"]
+"""What the library itself decompresses with: Python's own module from 3.14 on, or its backport."""
 
 DAMAGED = (EOFError, zstd.ZstdError)
 """What decompressing a cut or damaged file raises."""

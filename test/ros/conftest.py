@@ -45,6 +45,7 @@ def start_node(
         remap = ["-r", f"image:={image_topic}"]
         robot.diagnostics.clear()  # what an earlier node said
         started.append(NodeProcess(log, *remap, *arguments, **options))  # type: ignore[arg-type]
+        robot.told = lambda: started[-1].output
         return started[-1]
 
     yield start

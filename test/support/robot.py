@@ -110,6 +110,7 @@ class Robot:
         self.camera = camera
         self.diagnostics: dict[tuple[str, str], Any] = {}
         self.beats = 0
+        self.told: Callable[[], str] = lambda: ""  # what the node under test has printed
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
     def close(self) -> None:
@@ -126,7 +127,7 @@ class Robot:
             if found:
                 return found
             time.sleep(0.01)
-        raise AssertionError(f"not within {PATIENCE_S:.0f} s: {what}")
+        raise AssertionError(f"not within {PATIENCE_S:.0f} s: {what}\n{self.told()[-3000:]}")
 
     # --- Sending -------------------------------------------------------------------------------
 
@@ -310,7 +311,16 @@ class Robot:
         return self.call(SetBool, "/da_ros/enable", SetBool.Request(data=value))
 
     def until_state(self, label: str) -> None:
-        self.until(lambda: self.state() == label, f"state {label}")
+        seen: list[str] = []
+
+        def reached() -> bool:
+            seen[:] = [self.state()]
+            return seen == [label]
+
+        try:
+            self.until(reached, f"state {label}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nit is {seen}") from error
 
     def _spin(self) -> None:
         while self._context.ok():
