@@ -51,6 +51,7 @@ class PatientRos1Reader(Reader):
             ReaderError: If it is no ROS 1 bag, or nothing of it can be read.
         """
         self.faults: list[Fault] = []
+        self._damaged: dict[int, str] = {}
         try:
             super().open()
         except (ReaderError, AssertionError, IndexError, struct.error) as error:
@@ -69,10 +70,10 @@ class PatientRos1Reader(Reader):
         lost: dict[str, Counter[str]] = defaultdict(Counter)
         indexes = ([(entry, one.id) for entry in self.indexes[one.id]] for one in chosen)
         for entry, number in heapq.merge(*indexes, key=lambda pair: pair[0].time):
-            if (start is not None and entry.time < start) or (
-                stop is not None and entry.time >= stop
-            ):
+            if start is not None and entry.time < start:
                 continue
+            if stop is not None and entry.time >= stop:
+                break
             try:
                 raw = self._message(entry)
             # Decompressors raise whatever their libraries do.
@@ -99,11 +100,17 @@ class PatientRos1Reader(Reader):
         return read_bytes(chunk, read_uint32(chunk))
 
     def _chunk(self, position: int) -> bytes:
-        """What a chunk holds, decompressed."""
+        """What a chunk holds, decompressed; one that cannot be is not tried for each message."""
         assert self.bio is not None
+        if position in self._damaged:
+            raise ReaderError(self._damaged[position])
         found = self.chunks[position]
         self.bio.seek(found.datapos)
-        return found.decompressor(read_bytes(self.bio, found.datasize))
+        try:
+            return found.decompressor(read_bytes(self.bio, found.datasize))
+        except Exception as error:
+            self._damaged[position] = str(error)
+            raise
 
     # --- Without an index ----------------------------------------------------------------------
 
@@ -114,13 +121,13 @@ class PatientRos1Reader(Reader):
             raise error
         records = _Records(self)
         why = records.read()
-        self.connections = list(records.connections.values())
         if not records.connections:
             self.close()
             raise ReaderError(f"{error} and no message could be found without its index")
         self.indexes = {key: sorted(records.indexes[key]) for key in records.connections}
         self.connections = [
-            Connection(*one[0:5], len(self.indexes[one.id]), *one[6:]) for one in self.connections
+            Connection(*one[0:5], len(self.indexes[one.id]), *one[6:])
+            for one in records.connections.values()
         ]
         self.chunks, self.chunk_infos = records.chunks, records.infos
         self.cut = (

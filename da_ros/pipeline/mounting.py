@@ -29,17 +29,18 @@ class MountingWatch:
         return sum_up(checks) if checks else None
 
     def look(self, stamp_ns: int, check: Callable[[], MountingCheck | None]) -> None:
-        """Check this frame, if it is time for it.
+        """Check this frame, which has a cloud, if it is time for it.
 
         Args:
             stamp_ns: Of the image.
-            check: Gives the frame's verdict, or None if no cloud came with it.
+            check: Gives the frame's verdict, or None if there can be none.
         """
         if len(self._checks) >= self._frames:
             return
         if self._last_ns is not None and abs(stamp_ns - self._last_ns) < APART_NS:
             return
+        # Before the look: one that fails, or waits for a transform, must not come every frame.
+        self._last_ns = stamp_ns
         found = check()
         if found is not None:
             self._checks += (found,)
-            self._last_ns = stamp_ns

@@ -132,7 +132,7 @@ class StreamScale:
             points.append(self._kept(item, self._guarded(ground_plane.SOURCE, self._ground, item)))
         if fault is not None:
             points.append(fault)
-        if self.watch is not None:
+        if self.watch is not None and _clouds_of(item):
             self.watch.look(frame.stamp_ns, lambda: self.check_mounting(item))
         return self._calibrator.observe(frame, points, known)
 
@@ -151,7 +151,7 @@ class StreamScale:
             None if no cloud came with it, its place is not known, or no use is made of clouds.
         """
         camera = item.frame.camera
-        clouds = [one for one in item.frame.evidence if isinstance(one, CloudEvidence)]
+        clouds = _clouds_of(item)
         if camera is None or not clouds or not self._params.point_cloud:
             return None
         try:
@@ -161,7 +161,10 @@ class StreamScale:
         values = item.values.detach().cpu().numpy()
         if self._is_metric:
             values = np.where(values > 0, 1.0 / np.where(values > 0, values, 1.0), np.nan)
-        return check_mounting(points, values, camera, MountingOptions())
+        try:
+            return check_mounting(points, values, camera, MountingOptions())
+        except np.linalg.LinAlgError:
+            return None  # it is a look beside the way: it must not cost the image
 
     def reset(self) -> None:
         """Forget the scale."""
@@ -276,6 +279,10 @@ class StreamScale:
             sigma=points.sigma[seen],
             common=None if points.common is None else points.common[seen],
         )
+
+
+def _clouds_of(item: Predicted) -> list[CloudEvidence]:
+    return [one for one in item.frame.evidence if isinstance(one, CloudEvidence)]
 
 
 def _image_size(item: Predicted) -> tuple[int, int]:

@@ -93,12 +93,19 @@ class TestWatch:
             watch.look(stamp, lambda stamp=stamp: check(stamp))
         assert looked == [0, APART_NS]
 
-    def test_a_frame_without_a_cloud_does_not_count(self) -> None:
+    def test_a_look_that_tells_nothing_does_not_count_and_is_not_repeated_at_once(self) -> None:
         watch = MountingWatch(1)
         watch.look(0, lambda: None)
-        assert watch.found is None
         watch.look(1, lambda: WRONG)
+        assert watch.found is None
+        watch.look(APART_NS, lambda: WRONG)
         assert watch.found == WRONG
+
+    def test_nor_is_one_that_fails(self) -> None:
+        watch = MountingWatch(1)
+        with pytest.raises(ZeroDivisionError):
+            watch.look(0, lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+        watch.look(1, lambda: 1 // 0)  # type: ignore[arg-type, return-value]
 
     @pytest.mark.parametrize(
         ("checks", "verdict"),
