@@ -5,7 +5,9 @@
 
 Throughput: `da_ros bag` on a recording of 640x480 rgb8 images with everything passed through. Its
 baseline is the network's own rate (`estimator.infer` on batches that are ready), measured before
-and after each run; the ratio of a round is its frames per second over their mean. The warm-up run
+and after each run; the ratio of a round is its frames per second over their mean. Beside it the
+network alone in as many lanes as the tool takes (batches at once, a share of the threads each):
+what the tool could reach if reading, packing and writing cost nothing. The warm-up run
 leaves the input's sha256 remembered, so the rounds do not hash it again. Small is
 metric-indoor-small with random weights; nano has no metres, so its depth is the nominal one: the
 same sums. Core-ms are CPU time of all threads, each stage run alone, one after the other.
@@ -28,6 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,6 +115,19 @@ def network_seconds(pipeline: Any, batch: int, calls: int) -> float:
     return (time.perf_counter() - start) / (calls * batch)
 
 
+def lanes_seconds(pipeline: Any, batch: int, calls: int) -> float:
+    """Seconds per frame of the network alone, in the lanes that the tool chooses."""
+    from da_ros.offline.lanes import choose_lanes, threads_in_lanes
+
+    image = np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
+    ready, lanes = pipeline.estimator.prepare([image] * batch), choose_lanes(0, pipeline.estimator)
+    calls = max(lanes, calls // lanes * lanes)
+    with threads_in_lanes(lanes), ThreadPoolExecutor(lanes) as pool:
+        start = time.perf_counter()
+        list(pool.map(pipeline.estimator.infer, [ready] * calls))
+        return (time.perf_counter() - start) / (calls * batch)
+
+
 def throughput(case: str, bag: Path, count: int, rounds: int, folder: Path) -> dict[str, Any]:
     """The tool's rate as a share of the network's, round by round."""
     from da_ros.offline.bag import BagJob, convert_bag
@@ -121,7 +137,7 @@ def throughput(case: str, bag: Path, count: int, rounds: int, folder: Path) -> d
     calls = max(1, count // (2 * BAG_BATCH))
     network_seconds(pipeline, BAG_BATCH, max(1, calls // 4))
     job = BagJob((bag,), folder / "out", outputs=OUTPUTS[case], overwrite=True)
-    shares, networks, tools = [], [], []
+    shares, networks, tools, in_lanes = [], [], [], []
     report: Any = None
     for number in range(rounds + 1):  # the first warms up
         before = network_seconds(pipeline, BAG_BATCH, calls)
@@ -131,6 +147,7 @@ def throughput(case: str, bag: Path, count: int, rounds: int, folder: Path) -> d
         network = (before + network_seconds(pipeline, BAG_BATCH, calls)) / 2
         if number or not rounds:
             shares.append(network / tool)
+            in_lanes.append(1000 * lanes_seconds(pipeline, BAG_BATCH, calls))
             networks.append(1000 * network)
             tools.append(1000 * tool)
     assert report.done == count
@@ -141,6 +158,7 @@ def throughput(case: str, bag: Path, count: int, rounds: int, folder: Path) -> d
         "share_quartiles": [low, high],
         "network_ms_per_frame": statistics.median(networks),
         "tool_ms_per_frame": statistics.median(tools),
+        "network_in_lanes_ms_per_frame": statistics.median(in_lanes),
         "frames": count,
         "busy_ms_per_frame": {k: 1000 * v / count for k, v in report.busy.items()},
     }

@@ -110,6 +110,13 @@ MAX_RANGE = typer.Option(
     CloudParams().max_range, "--max-range", help="Farthest point of the clouds [m]; 0 keeps all."
 )
 BATCH = typer.Option(BAG_BATCH, "--batch", help="Images per network call.")
+LANES = typer.Option(
+    0,
+    "--lanes",
+    help="Batches in the network at once, each with its share of the CPU's threads; more "
+    "throughput, more memory. 0: up to 4 on a CPU, 1 on a GPU. With 1 the network computes as "
+    "in the node, to the bit.",
+)
 SPLIT = typer.Option(
     BAG_SPLIT, "--split", help="Images per file of OUT; a resumed run repeats at most these."
 )
@@ -167,6 +174,7 @@ def _bag(
     size: int = SIZE,
     batch: int = BATCH,
     split: int = SPLIT,
+    lanes: int = LANES,
     dry_run: bool = DRY_RUN,
     evaluate: str = EVALUATE,
     depth_topic: list[str] = DEPTH_TOPIC,
@@ -206,6 +214,7 @@ def _bag(
         measured=TopicChoice(tuple(depth_topic), tuple(cloud_topic)),
         batch=batch,
         split=split,
+        lanes=lanes,
     )
     params = replace(PipelineParams().with_values(values), scale=scale)
     pipeline = _pipeline(job, model, params)

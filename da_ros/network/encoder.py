@@ -92,15 +92,17 @@ class DinoV2(nn.Module):
         size = (rows, columns)
         if torch.compiler.is_compiling():  # a compiler folds it, and cannot follow a cache
             return self._interpolated(*size)
-        if size not in self._positions:
-            free = [known for known in self._positions if known not in self._captured]
+        found = self._positions.get(size)
+        if found is None:  # several threads may come here at once: each keeps what it made
+            free = [known for known in list(self._positions) if known not in self._captured]
             if len(free) >= POSITION_CACHE_SIZE:
-                del self._positions[free[0]]
+                self._positions.pop(free[0], None)
             with torch.inference_mode(mode=False), torch.no_grad():
-                self._positions[size] = self._interpolated(*size)
+                found = self._interpolated(*size)
+            self._positions[size] = found
         if self.pos_embed.is_cuda and torch.cuda.is_current_stream_capturing():
             self._captured.add(size)  # a CUDA graph remembers the address: never free it
-        return self._positions[size]
+        return found
 
     def _interpolated(self, rows: int, columns: int) -> Tensor:
         grid, rule = self.spec.grid, self.position_rule

@@ -39,7 +39,7 @@ class Specialised(Protocol):
 class DepthEstimator:
     """A network with weights, on a device, ready to predict.
 
-    Not for several threads at once: the recordings of a GPU have one input buffer each.
+    Several threads may call it at once only if ``takes_several``.
 
     Args:
         network: Weighted, from ``build_network(variant)``; the estimator takes it over.
@@ -72,6 +72,12 @@ class DepthEstimator:
         self._place(network, packed=not compiled)
         self._call = _compiled(network, device) if compiled else network
         self._graphs = GraphedNetwork(self._forward)
+        self._compiled = compiled
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether threads may call ``infer`` at once: on a CPU, where nothing is recorded."""
+        return self.device.type == "cpu" and not self._compiled
 
     @classmethod
     def load(cls, model: str | Path = "", params: ModelParams | None = None) -> DepthEstimator:

@@ -59,13 +59,15 @@ class PackedConv(nn.Module):
     def _weight(self, x: Tensor) -> Tensor:
         """The weight in the layout that oneDNN wants for inputs of this size."""
         size = tuple(x.shape)
-        if size not in self._packed:
+        packed = self._packed.get(size)
+        if packed is None:  # several threads may come here at once: each keeps what it made
             if len(self._packed) >= SIZES_KEPT:
                 self._packed.clear()
-            self._packed[size] = torch.ops.aten.mkldnn_reorder_conv2d_weight(
+            packed = torch.ops.aten.mkldnn_reorder_conv2d_weight(
                 self._plain.to_mkldnn(), *self.geometry, list(size)
             )
-        return self._packed[size]
+            self._packed[size] = packed
+        return packed
 
 
 @cache

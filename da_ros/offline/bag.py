@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from da_ros.offline.bag_page import write_bag_page
 from da_ros.offline.bag_report import BagReport
 from da_ros.offline.bag_scale import BagScale, TopicChoice
 from da_ros.offline.frame_log import FrameLog
+from da_ros.offline.lanes import choose_lanes, threads_in_lanes
 from da_ros.params import BAG_BATCH, BAG_NAMESPACE, BAG_OUTPUTS, BAG_SPLIT
 from da_ros.pipeline import DepthPipeline, available_outputs, checked_outputs, topics_of
 
@@ -53,6 +54,7 @@ class BagJob:
         measured: Topics that measure depth, of the sources of scale that the parameters switch on.
         batch: Images per network call.
         split: Images per file of the bag.
+        lanes: Batches in the network at once, each with its share of the threads; 0 chooses.
     """
 
     sources: tuple[Path, ...]
@@ -73,6 +75,7 @@ class BagJob:
     measured: TopicChoice = field(default_factory=TopicChoice)
     batch: int = BAG_BATCH
     split: int = BAG_SPLIT
+    lanes: int = 0
 
 
 def convert_bag(
@@ -91,11 +94,12 @@ def convert_bag(
     Raises:
         BagError: If a source cannot be read, the target must not be written, or no image at all
             could be done; then there is no target, but what is needed to resume.
-        ParameterError: If topics or outputs do not fit bag and model.
+        ParameterError: If topics, outputs or lanes do not fit bag, model and machine.
     """
     check_job(job)
     outputs = chosen_outputs(job, pipeline)
-    with BagInputs(job.sources) as source:
+    job = replace(job, lanes=choose_lanes(job.lanes, pipeline.estimator))
+    with threads_in_lanes(job.lanes), BagInputs(job.sources) as source:
         selection = select(job, source)
         topics = topics_of(outputs, pipeline.model.kind, scaled=pipeline.is_scaled)
         _check_names(source, selection, topics)
@@ -148,7 +152,8 @@ def is_finished(job: BagJob, pipeline: DepthPipeline) -> bool:
     known = identity_in(job.target) if job.resume and not job.overwrite else None
     if known is None:
         return False
-    with BagInputs(job.sources) as source:
+    lanes = choose_lanes(job.lanes, pipeline.estimator)
+    with threads_in_lanes(lanes), BagInputs(job.sources) as source:
         now = in_json(_identity(job, source, pipeline, chosen_outputs(job, pipeline)))
     changes = differences(known, now)
     if changes:
@@ -248,6 +253,7 @@ def select(job: BagJob, source: BagInputs) -> Selection:
         stop=stop,
         batch=job.batch,
         split=job.split,
+        lanes=job.lanes,
     )
 
 
@@ -295,7 +301,7 @@ def _identity(
         "model": [pipeline.model.model_id, pipeline.model.sha256],
         "parameters": pipeline.params.values(),
         "device": pipeline.estimator.device.type,
-        "threads": torch.get_num_threads(),
+        "threads_of_a_lane": torch.get_num_threads(),
     }
 
 

@@ -69,6 +69,7 @@ class Selection:
         stop: Until before when [ns]; None to the end.
         batch: Images per network call.
         split: Images per file of the output.
+        lanes: Batches in the network at once.
     """
 
     cameras: Sequence[BagCamera]
@@ -79,6 +80,7 @@ class Selection:
     stop: int | None
     batch: int
     split: int
+    lanes: int
 
 
 @dataclass
@@ -142,7 +144,8 @@ class BagConversion:
         self._take_up(journal)
         before, total = self.report.seconds, sum(self._choice.expected.values())
         behind = self.report.done + self.report.failed_images
-        with StageLine(self._decode, self._infer, self._finish) as line:
+        widths = (1, self._choice.lanes, 1)
+        with StageLine(self._decode, self._infer, self._finish, widths=widths) as line:
 
             def write(*, all_of_them: bool = False) -> None:
                 for piece in line.finished(all_of_them=all_of_them):

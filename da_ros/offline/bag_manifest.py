@@ -109,7 +109,7 @@ def write_manifest(
         "options": {name: _plain(value) for name, value in asdict(job).items()},
         "parameters": pipeline.params.values(),
         "device": str(pipeline.estimator.device),
-        "threads": torch.get_num_threads(),
+        "threads_of_a_lane": torch.get_num_threads(),
         "versions": dict(_versions()),
         "identity": identity,
         "seconds": round(report.seconds, 3),

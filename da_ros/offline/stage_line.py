@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
 
-AHEAD = 3
-"""Batches under way at once: one per stage, so that memory stays flat."""
-
 
 class StageLine:
-    """A row of functions, each with a thread of its own, that batches pass in order.
+    """A row of functions, each with threads of its own, that batches pass in order.
 
     Use it as a context manager. What a stage raises comes out of :meth:`finished`.
 
     Attributes:
-        busy: Seconds that each stage has worked.
+        ahead: Batches under way at once: one per thread, so that memory stays flat.
+        busy: Seconds that each stage has worked, all its threads together.
     """
 
-    def __init__(self, *stages: Callable[[Any], Any]) -> None:
+    def __init__(self, *stages: Callable[[Any], Any], widths: Sequence[int] = ()) -> None:
         """Set up.
 
         Args:
             stages: Each takes what the one before it returned.
+            widths: Threads of each stage; empty is one each. A stage with several must not
+                depend on the order of its batches; they leave it in order all the same.
         """
+        widths = tuple(widths) or (1,) * len(stages)
+        self.ahead = sum(widths)
         self.busy = [0.0] * len(stages)
+        self._counting = threading.Lock()
         self._stages = [self._timed(place, stage) for place, stage in enumerate(stages)]
-        self._threads = [ThreadPoolExecutor(1) for _ in stages]
+        self._threads = [
+            ThreadPoolExecutor(width) for _, width in zip(stages, widths, strict=True)
+        ]
         self._under_way: deque[Future[Any]] = deque()
 
     def __enter__(self) -> StageLine:
@@ -46,12 +52,14 @@ class StageLine:
             thread.shutdown(wait=True, cancel_futures=True)
 
     def _timed(self, place: int, stage: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """A stage that adds up its time; one thread alone calls it."""
+        """A stage that adds up its time."""
 
         def work(batch: Any) -> Any:
             start = time.perf_counter()
             made = stage(batch)
-            self.busy[place] += time.perf_counter() - start
+            spent = time.perf_counter() - start
+            with self._counting:
+                self.busy[place] += spent
             return made
 
         return work
@@ -60,7 +68,7 @@ class StageLine:
         """Send a batch on its way."""
         future: Future[Any] = self._threads[0].submit(self._stages[0], batch)
         for stage, thread in zip(self._stages[1:], self._threads[1:], strict=True):
-            # Each thread works in order: waiting here for the stage before holds nobody up.
+            # Threads take batches in order: waiting here for the stage before holds nobody up.
             future = thread.submit(lambda do, before: do(before.result()), stage, future)
         self._under_way.append(future)
 
@@ -73,5 +81,5 @@ class StageLine:
         Args:
             all_of_them: Wait for every batch.
         """
-        while len(self._under_way) > (0 if all_of_them else AHEAD):
+        while len(self._under_way) > (0 if all_of_them else self.ahead):
             yield self._under_way.popleft().result()

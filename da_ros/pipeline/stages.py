@@ -60,6 +60,10 @@ class Estimator(Protocol):
     def device(self) -> torch.device:
         """Where it computes."""
 
+    @property
+    def takes_several(self) -> bool:
+        """Whether several threads may call ``infer`` at once."""
+
     def prepare(self, images: Any, *, bgr: bool = False) -> Tensor:
         """Images, (B, H, W, 3) uint8, to normalised input, (B, 3, h, w)."""
 

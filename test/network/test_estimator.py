@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -121,6 +122,24 @@ class TestEstimate:
         made = estimator(input_size=70, compiled=True)
         made.warm_up(60, 80)
         torch.testing.assert_close(made.estimate(images()).values, expected, rtol=1e-3, atol=1e-4)
+
+
+class TestSeveralThreads:
+    @pytest.mark.parametrize("name", ["tiny", "nano"])
+    def test_each_gets_its_own_prediction(self, name):
+        """More sizes than are remembered, so that the threads drop what others just made."""
+        model = estimator() if name == "tiny" else DepthEstimator.load("nano")
+        assert model.takes_several
+        edge = model.variant.resize.multiple
+        sizes = [(edge * (2 + n % 5), edge * (2 + n // 5)) for n in range(20)]
+        given = [torch.rand(1, 3, *size, generator=torch.manual_seed(1)) for size in sizes] * 2
+        alone = [model.infer(batch).values for batch in given]
+        with ThreadPoolExecutor(4) as pool:
+            together = [made.values for made in pool.map(model.infer, given)]
+        assert all(torch.equal(one, other) for one, other in zip(alone, together, strict=True))
+
+    def test_compiled_takes_one(self):
+        assert not estimator(compiled=True).takes_several
 
 
 class TestPrepare:

@@ -13,11 +13,14 @@ from typing import Any
 import bag_maker
 import numpy as np
 import pytest
+import torch
 from rosbags.rosbag2 import CompressionMode, Reader
 
 from da_ros.errors import BagError, ParameterError
+from da_ros.network.estimator import DepthEstimator
 from da_ros.offline.bag import BagJob, BagReport, check_job, convert_bag
-from da_ros.pipeline import ImageInput, PackedFrame, Stream
+from da_ros.params import ModelParams, PipelineParams
+from da_ros.pipeline import DepthPipeline, ImageInput, PackedFrame, Stream
 from da_ros.types import Kind
 
 METRIC, RELATIVE = Kind.METRIC_DEPTH, Kind.RELATIVE_INVERSE_DEPTH
@@ -48,6 +51,11 @@ def assert_copied(before: dict[str, Any], after: dict[str, Any]) -> None:
 def connections_of(path: Path) -> dict[str, tuple[Any, ...]]:
     with Reader(path) as reader:
         return {c.topic: (c.msgtype, c.msgdef, c.digest, c.ext) for c in reader.connections}
+
+
+def nano_pipeline() -> DepthPipeline:
+    estimator = DepthEstimator.load("nano", ModelParams(device="cpu"))
+    return DepthPipeline(estimator, PipelineParams(), info_times=False)
 
 
 @pytest.fixture
@@ -142,6 +150,22 @@ class TestConvertBag:
         convert_bag(BagJob((bag,), tmp_path / "one", batch=1), pipeline())
         convert_bag(BagJob((bag,), tmp_path / "out", batch=batch), pipeline())
         assert bag_maker.messages_of(tmp_path / "out") == bag_maker.messages_of(tmp_path / "one")
+
+    def test_lanes_change_no_byte(self, bag: Path, tmp_path: Path) -> None:
+        """Three batches at once with a thread each, and one after the other with one thread."""
+        nano, before = nano_pipeline(), torch.get_num_threads()
+        try:
+            for threads, lanes in ((3, 0), (1, 1)):
+                torch.set_num_threads(threads)
+                job = BagJob((bag,), tmp_path / f"out_{lanes}", batch=1, lanes=lanes)
+                convert_bag(job, nano)
+        finally:
+            torch.set_num_threads(before)
+        many, one = (bag_maker.messages_of(tmp_path / f"out_{lanes}") for lanes in (0, 1))
+        assert many == one
+        assert len(many["/da_ros/inverse_depth/image"]) == 5
+        manifest = json.loads((tmp_path / "out_0" / "manifest.json").read_text())
+        assert (manifest["options"]["lanes"], manifest["threads_of_a_lane"]) == (3, 1)
 
     def test_a_single_file(self, pipeline: Any, bag: Path, tmp_path: Path) -> None:
         convert_bag(BagJob((bag / "in.mcap",), tmp_path / "out"), pipeline())

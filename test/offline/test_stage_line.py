@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from da_ros.offline.stage_line import AHEAD, StageLine
+from da_ros.offline.stage_line import StageLine
 
 
 class TestStageLine:
@@ -29,10 +29,10 @@ class TestStageLine:
             return number
 
         with StageLine(lambda x: x, hold) as line:
-            for number in range(AHEAD):
+            for number in range(line.ahead):
                 line.submit(number)
                 assert list(line.finished()) == []
-            line.submit(AHEAD)
+            line.submit(line.ahead)
             gate.set()
             assert 0 in list(line.finished())
             list(line.finished(all_of_them=True))
@@ -55,6 +55,29 @@ class TestStageLine:
             line.submit(0)
             line.submit(1)
             assert list(line.finished(all_of_them=True)) == [0, 1]
+
+    def test_a_wide_stage_works_on_several_and_keeps_their_order(self) -> None:
+        """The first batch waits in the wide stage until the second has passed it."""
+        passed = threading.Event()
+        left: list[int] = []
+
+        def wide(number: int) -> int:
+            if number == 0:
+                assert passed.wait(10)
+            if number == 1:
+                passed.set()
+            return number
+
+        def last(number: int) -> int:
+            left.append(number)
+            return number
+
+        with StageLine(lambda x: x, wide, last, widths=(1, 2, 1)) as line:
+            for number in range(4):
+                line.submit(number)
+            assert list(line.finished(all_of_them=True)) == [0, 1, 2, 3]
+        assert left == [0, 1, 2, 3]
+        assert line.ahead == 4
 
     def test_an_error_comes_out(self) -> None:
         def fail(number: int) -> int:
