@@ -104,6 +104,14 @@ def choose_precision(device: torch.device, name: str) -> torch.dtype:
     return PRECISIONS[name]
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out, on a GPU or on the CPU."""
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
+        return True
+    # torch has no class of its own for the CPU's.
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
 @contextmanager
 def exact_float32(device: torch.device) -> Iterator[None]:
     """Compute float32 convolutions in float32, which cuDNN by default does not (TF32)."""

@@ -10,7 +10,12 @@ import torch
 from torch import nn
 
 from da_ros.errors import DeviceError, ParameterError, ShapeError
-from da_ros.network.device import choose_device, choose_precision, exact_float32
+from da_ros.network.device import (
+    choose_device,
+    choose_precision,
+    exact_float32,
+    is_out_of_memory,
+)
 from da_ros.network.graphs import GraphedNetwork
 from da_ros.network.preprocess import network_size, prepare
 from da_ros.types import Prediction
@@ -210,10 +215,8 @@ class DepthEstimator:
             raise DeviceError(f"the estimator of {self.info.model_id} is closed; load it again")
         try:
             return self._graphs(batch)
-        except (torch.cuda.OutOfMemoryError, MemoryError):
-            pass
-        except RuntimeError as error:
-            if "DefaultCPUAllocator" not in str(error):
+        except Exception as error:
+            if not is_out_of_memory(error):
                 raise
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

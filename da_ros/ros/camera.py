@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from da_ros.params import CameraParams, NodeParams
 from da_ros.pipeline import Evidence, Stream
-from da_ros.ros.camera_info import CameraInfoCache, Match
+from da_ros.ros.camera_info import CameraInfoCache, InfoCounts, Match
 from da_ros.ros.camera_scale import CameraScale
 from da_ros.ros.notices import Notices
 from da_ros.ros.qos import AutoSubscription
@@ -52,6 +52,7 @@ class Camera:
         self.scale = scale
         self.stream = Stream(self.image_topic, scale=None if scale is None else scale.stream)
         self.infos = CameraInfoCache()
+        self._infos_before = InfoCounts()
         self.last_image = ""
         self._notices = notices
         self._told: dict[str, str] = {}
@@ -108,7 +109,9 @@ class Camera:
 
     def info_for(self, header: Header, wait_s: float) -> Match:
         """Find the camera_info of an image; for the worker's thread."""
-        return self.infos.match(header, wait_s, has_publisher=self._infos.publishers > 0)
+        match = self.infos.match(header, wait_s, has_publisher=self._infos.publishers > 0)
+        self._note_infos(wait_s)
+        return match
 
     def evidence_for(self, header: Header, wait_s: float) -> tuple[Evidence, ...]:
         """Find what other sensors measured at an image; for the worker's thread."""
@@ -151,6 +154,22 @@ class Camera:
             else f"{encoding}, {image.width} x {image.height} px"
         )
         self._on_image(image)
+
+    def _note_infos(self, wait_s: float) -> None:
+        """Say that camera_info comes too late, or changes."""
+        before, self._infos_before = self._infos_before, self.infos.counts
+        if self._infos_before.late > before.late:
+            self._notices.once(
+                "camera: late",
+                f"{self.info_topic}: camera_info came later than {1000 * wait_s:.0f} ms after its "
+                "image, so that the one before served; see camera_info_wait",
+            )
+        if self._infos_before.changes > before.changes:
+            self._notices.once(
+                "camera: changes",
+                f"{self.info_topic}: camera_info describes another camera than before; each image "
+                "is read with the one of its stamp, else with the latest",
+            )
 
     def _note_frame(self, frame_id: str) -> None:
         if not frame_id:

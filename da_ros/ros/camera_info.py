@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 from typing import Any
 
-from da_ros.conversions import header_of
+from da_ros.conversions import camera_fields_of, header_of
 from da_ros.types import Header
 
 REMEMBERED = 64
@@ -33,6 +34,27 @@ class Match:
     waited_ms: float = 0.0
 
 
+@dataclass
+class InfoCounts:
+    """What became of the camera_info messages of one camera.
+
+    Attributes:
+        received: Messages.
+        exact: Images that got the one of their stamp.
+        earlier: Images that got the latest one instead.
+        none: Images that got none.
+        late: Messages that came after their image had been given another or none.
+        changes: Messages that describe another camera than the one before.
+    """
+
+    received: int = 0
+    exact: int = 0
+    earlier: int = 0
+    none: int = 0
+    late: int = 0
+    changes: int = 0
+
+
 class CameraInfoCache:
     """The camera_info messages of one camera; filled and asked from different threads."""
 
@@ -41,19 +63,27 @@ class CameraInfoCache:
         self._by_stamp: dict[int, Any] = {}
         self._latest: Any = None
         self._misses = 0
+        self._missed: deque[int] = deque(maxlen=REMEMBERED)  # stamps whose image went without
+        self._described = ""
+        self._counts = InfoCounts()
         self._closed = False
-        self.received = 0
+
+    @property
+    def counts(self) -> InfoCounts:
+        """What became of them so far."""
+        with self._arrived:
+            return replace(self._counts)
 
     def add(self, info: Any) -> None:
         """Remember a message."""
         with self._arrived:
             stamp = header_of(info).stamp_ns
+            self._count(info, stamp)
             self._by_stamp.pop(stamp, None)
             self._by_stamp[stamp] = info
             if len(self._by_stamp) > REMEMBERED:
                 del self._by_stamp[next(iter(self._by_stamp))]
             self._latest = info
-            self.received += 1
             self._arrived.notify_all()
 
     def match(self, header: Header, wait_s: float, *, has_publisher: bool) -> Match:
@@ -77,13 +107,19 @@ class CameraInfoCache:
             found = self._by_stamp.get(header.stamp_ns)
             self._misses = 0 if found is not None else self._misses + 1
             if found is not None:
+                self._counts.exact += 1
                 return Match(found, exact=True, waited_ms=waited_ms)
-            return _earlier(self._latest, header, waited_ms)
+            match = _earlier(self._latest, header, waited_ms)
+            self._missed.append(header.stamp_ns)
+            self._counts.none += match.info is None
+            self._counts.earlier += match.info is not None
+            return match
 
     def clear(self) -> None:
         """Forget stamps (they went backwards); the latest message still describes the camera."""
         with self._arrived:
             self._by_stamp.clear()
+            self._missed.clear()
             self._misses = 0
 
     def close(self) -> None:
@@ -91,6 +127,14 @@ class CameraInfoCache:
         with self._arrived:
             self._closed = True
             self._arrived.notify_all()
+
+    def _count(self, info: Any, stamp: int) -> None:
+        """Count a message, and what is odd about it."""
+        self._counts.received += 1
+        self._counts.late += stamp in self._missed
+        described = repr(camera_fields_of(info))  # as text, since NaN is not even equal to NaN
+        self._counts.changes += self._described not in ("", described)
+        self._described = described
 
 
 def _earlier(latest: Any, header: Header, waited_ms: float) -> Match:

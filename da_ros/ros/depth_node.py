@@ -256,6 +256,8 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
                 found.append(status.scale_status(camera.scale, self._notices))
         if session is not None:
             found.append(status.output_status(session.outputs, self._counts, self._notices))
+        for one in found:
+            self._notices.standing(one.name, one.standing)
         return found
 
 

@@ -24,12 +24,14 @@ class Status:
         message: In words.
         level: OK, WARN or ERROR.
         values: For people, as text.
+        standing: What the log says too when it begins, by what tells one from another.
     """
 
     name: str
     message: str
     level: bytes = OK
     values: Mapping[str, object] = field(default_factory=dict)
+    standing: Mapping[str, str] = field(default_factory=dict)
 
 
 class Heartbeat:

@@ -13,8 +13,10 @@ import torch
 
 from da_ros.conversions import header_of
 from da_ros.errors import DaRosError, DeviceError
+from da_ros.network.device import is_out_of_memory
 from da_ros.params import DepthNodeParams
 from da_ros.pipeline import DepthPipeline, ImageInput, PackedFrame
+from da_ros.ros.bridge import ImageBridge
 from da_ros.ros.calibration import CalibrationRun
 from da_ros.ros.camera import Camera
 from da_ros.ros.camera_info import Match
@@ -64,6 +66,7 @@ class Engine:
         self._outputs = outputs
         self._counts, self._notices, self._log = counts, notices, log
         self.run: CalibrationRun | None = None
+        self._bridge = ImageBridge.find(notices)
 
     def replace_params(self, params: DepthNodeParams) -> None:
         """Take new values of dynamic parameters from the next frame on."""
@@ -79,6 +82,9 @@ class Engine:
         except Exception as error:  # a bug; the next frame must still be worked on
             if self._outputs.are_gone:
                 return  # a signal came while the frame was being published
+            if is_out_of_memory(error):
+                self._drop("device", DeviceError(f"not enough memory beside the network: {error}"))
+                return
             self._counts.dropped("internal error")
             self._notices.seldom(
                 "output: internal error", f"image dropped: {error!r}", traceback.format_exc()
@@ -97,7 +103,8 @@ class Engine:
         evidence = camera.evidence_for(header, self.params.scale_node.wait)
         # What is known of the scale is latched: who comes later must find it.
         outputs = wanted | {"scale"}
-        given = ImageInput(arrival.image, match.info, camera.stream, outputs, evidence)
+        image = self._bridge.readable(arrival.image)
+        given = ImageInput(image, match.info, camera.stream, outputs, evidence)
         done = self._attempt(given)
         if isinstance(done, DaRosError):
             self._drop("device" if isinstance(done, DeviceError) else "bad image", done)

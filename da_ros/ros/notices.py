@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 SELDOM_S = 10.0
 ACTIVE_S = 5.0
@@ -27,6 +27,7 @@ class Notices:
         self._logged: dict[str, float] = {}
         self._quiet: dict[str, int] = {}
         self._active: dict[str, tuple[float, str]] = {}
+        self._standing: dict[str, frozenset[str]] = {}
 
     def once(self, key: str, text: str) -> None:
         """Log only the first notice of a key."""
@@ -58,6 +59,20 @@ class Notices:
             more = f" ({quiet} more since the last such line)" if quiet else ""
             self._log(text + more + (f"\n{detail}" if detail else ""))
 
+    def standing(self, about: str, texts: Mapping[str, str]) -> None:
+        """Log what has come to stand since the last call; it is logged again once it was over.
+
+        Args:
+            about: Of what this is all that stands.
+            texts: By what tells one from another; a text may have changed, as times do.
+        """
+        with self._lock:
+            before = self._standing.get(about, frozenset())
+            self._standing[about] = frozenset(texts)
+        for key in texts:
+            if key not in before:
+                self._log(texts[key])
+
     def over(self, key: str) -> None:
         """Say that it is no longer so; it would be logged again."""
         with self._lock:
@@ -71,6 +86,7 @@ class Notices:
             self._active.clear()
             self._logged.clear()
             self._quiet.clear()
+            self._standing.clear()
 
     def active(self, prefix: str = "") -> list[str]:
         """Texts of what has been so during the last seconds, of keys with this prefix."""

@@ -15,6 +15,8 @@ from da_ros.scale.filter import ScaleState
 
 SILENCE_S = 2.0
 """Without an image for so long, the input is called silent."""
+LOGGED_SILENCE_S = 5.0
+"""After so long the log says so too: programs that start together need some time."""
 DISAGREEMENT = 9.0
 """Chi-square per degree of freedom: what several sources say is three deviations apart."""
 
@@ -73,20 +75,29 @@ def input_status(
     elif silence > SILENCE_S:
         faults.append(f"no image on {camera.image_topic} for {silence:.0f} s")
     if faults:
-        return Status("input", "; ".join(faults), WARN, values)
+        standing = {text: text for text in camera.faults}
+        if silence > LOGGED_SILENCE_S:
+            standing["silence"] = faults[-1]
+        return Status("input", "; ".join(faults), WARN, values, standing)
     return Status("input", f"{received:.1f} images/s", OK, values)
 
 
 def camera_status(camera: Camera, notices: Notices) -> Status:
     """What is known of the camera."""
     _, publishers = camera.publishers
+    counts = camera.infos.counts
     values = {
         "topic": camera.info_topic,
         "publishers": publishers,
-        "received": camera.infos.received,
+        "received": counts.received,
+        "images with the one of their stamp": counts.exact,
+        "images with the latest": counts.earlier,
+        "images without": counts.none,
+        "came late": counts.late,
+        "changes": counts.changes,
     }
     faults = notices.active("camera: ")
-    if not publishers and not camera.infos.received:
+    if not publishers and not counts.received:
         faults.append(f"nobody publishes {camera.info_topic}: no cloud, no rectification")
     if faults:
         return Status("camera_info", "; ".join(faults), WARN, values)
@@ -120,21 +131,23 @@ def scale_status(scale: CameraScale, notices: Notices) -> Status:
         for name, count in scale.inputs.publishers.items()
         if not count
     ]
+    standing = {}
     mounting = scale.mounting
     if mounting is not None:
         values["point_cloud: mounting"] = mounting_words(mounting)
         if mounting.verdict is Mounting.WRONG:
-            faults.append(mounting_words(mounting))
+            standing["mounting"] = mounting_words(mounting)
     values["disagreement of sources"] = scale.disagreement
     if scale.disagreement > DISAGREEMENT:
-        faults.append(
+        standing["disagreement"] = (
             f"the sources contradict each other (chi-square {scale.disagreement:.1f} per degree "
             "of freedom): one of them measures wrongly, or claims to be too sure"
         )
-    faults += notices.active("scale: ")
+    faults += [*standing.values(), *notices.active("scale: ")]
     text = "; ".join([scale_words(last), *faults])
     calibrated = last is not None and last.estimate.state is ScaleState.CALIBRATED
-    return Status("scale", text, OK if calibrated and not faults else WARN, values)
+    level = OK if calibrated and not faults else WARN
+    return Status("scale", text, level, values, standing)
 
 
 def output_status(outputs: Outputs, counts: FrameStatistics, notices: Notices) -> Status:
@@ -148,7 +161,8 @@ def output_status(outputs: Outputs, counts: FrameStatistics, notices: Notices) -
     }
     faults = [*deaf, *notices.active("output: ")]
     if faults:
-        return Status("output", "; ".join(faults), WARN, values)
+        standing = {text: text for text in deaf}
+        return Status("output", "; ".join(faults), WARN, values, standing)
     if not any(listeners.values()):
         return Status("output", "nobody subscribes: nothing is computed", OK, values)
     return Status("output", f"{done:.1f} frames/s", OK, values)

@@ -231,7 +231,11 @@ class TestRosbagsImage:
 
 class TestCvBridge:
     @pytest.mark.parametrize(
-        "encoding", ["rgb8", "bgr8", "rgba8", "bgra8", "mono8", "bayer_rggb8"]
+        "encoding",
+        [
+            *("rgb8", "bgr8", "rgba8", "bgra8", "mono8", *YUV_422),
+            *(f"bayer_{order}8" for order in ("rggb", "bggr", "gbrg", "grbg")),
+        ],
     )
     def test_same_pixels(self, encoding: str) -> None:
         cv_bridge = pytest.importorskip("cv_bridge")

@@ -13,6 +13,7 @@ from da_ros.network.device import (
     cpu_features,
     exact_float32,
     features_of,
+    is_out_of_memory,
 )
 
 CPU = torch.device("cpu")
@@ -128,3 +129,23 @@ class TestExactFloat32:
         before = torch.backends.cudnn.allow_tf32
         with exact_float32(CPU):
             assert torch.backends.cudnn.allow_tf32 is before
+
+
+class TestIsOutOfMemory:
+    @pytest.mark.parametrize(
+        ("error", "expected"),
+        [
+            (torch.cuda.OutOfMemoryError("CUDA out of memory"), True),
+            (MemoryError(), True),
+            (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), True),
+            (RuntimeError("shapes do not match"), False),
+            (ValueError("DefaultCPUAllocator"), False),
+        ],
+    )
+    def test_by_class_and_words(self, error: Exception, expected: bool) -> None:
+        assert is_out_of_memory(error) is expected
+
+    def test_what_torch_really_raises(self) -> None:
+        with pytest.raises(RuntimeError) as caught:
+            torch.empty(2**50, dtype=torch.uint8)
+        assert is_out_of_memory(caught.value)

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import math
 import threading
 from types import SimpleNamespace
 from typing import Any
 
-from da_ros.ros.camera_info import GIVE_UP_AFTER, REMEMBERED, CameraInfoCache
+from da_ros.ros.camera_info import GIVE_UP_AFTER, REMEMBERED, CameraInfoCache, InfoCounts
 from da_ros.types import Header
 
 LONG_S = 60.0
 
 
-def info(stamp: int, frame_id: str = "cam") -> Any:
+def info(stamp: int, frame_id: str = "cam", fx: float = 50.0) -> Any:
     head = SimpleNamespace(stamp=SimpleNamespace(sec=stamp, nanosec=0), frame_id=frame_id)
-    return SimpleNamespace(header=head)
+    return SimpleNamespace(
+        header=head, height=48, width=64, distortion_model="plumb_bob", d=[0.0] * 5,
+        k=[fx, 0.0, 32.0, 0.0, fx, 24.0, 0.0, 0.0, 1.0], r=[0.0] * 9, p=[0.0] * 12,
+        binning_x=0, binning_y=0,
+        roi=SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0),
+    )  # fmt: skip
 
 
 def header(stamp: int, frame_id: str = "cam") -> Header:
@@ -76,7 +82,7 @@ class TestMatch:
             cache.add(info(stamp))
         assert not cache.match(header(1), 0.0, has_publisher=True).exact
         assert cache.match(header(2), 0.0, has_publisher=True).exact
-        assert cache.received == REMEMBERED + 2
+        assert cache.counts.received == REMEMBERED + 2
 
     def test_clear_forgets_stamps_but_not_the_camera(self) -> None:
         cache = CameraInfoCache()
@@ -92,3 +98,33 @@ class TestMatch:
         found = cache.match(header(1), LONG_S, has_publisher=True)
         timer.join()
         assert found.waited_ms < 1000.0 * LONG_S
+
+
+class TestCounts:
+    def test_images_by_what_they_got(self) -> None:
+        cache = CameraInfoCache()
+        cache.match(header(1), 0.0, has_publisher=True)
+        cache.add(info(2))
+        cache.match(header(2), 0.0, has_publisher=True)
+        cache.match(header(3), 0.0, has_publisher=True)
+        cache.match(header(4, "another"), 0.0, has_publisher=True)
+        assert cache.counts == InfoCounts(received=1, exact=1, earlier=1, none=2)
+
+    def test_one_that_comes_behind_its_image_was_late(self) -> None:
+        cache = CameraInfoCache()
+        cache.add(info(1))
+        cache.match(header(2), 0.0, has_publisher=True)
+        cache.add(info(2))
+        cache.add(info(3))
+        cache.match(header(3), 0.0, has_publisher=True)
+        assert cache.counts.late == 1
+        cache.match(header(4), 0.0, has_publisher=True)
+        cache.clear()  # a bag that begins again brings the same stamps
+        cache.add(info(4))
+        assert cache.counts.late == 1
+
+    def test_another_camera_is_a_change_and_nan_is_none(self) -> None:
+        cache = CameraInfoCache()
+        for stamp, fx in enumerate([50.0, 50.0, 60.0, 60.0, 50.0, math.nan, math.nan]):
+            cache.add(info(stamp, fx=fx))
+        assert cache.counts.changes == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -136,7 +137,35 @@ class TestCameraInfo:
             robot.until(answered, "the camera_info of the image's own stamp")
         assert all(r.successful for r in robot.set(camera_info_wait=0.05))
 
-    def test_changing_intrinsics_are_followed(self, robot: Robot) -> None:
+    def test_one_that_comes_too_late_is_counted_and_said(
+        self, robot: Robot, node: NodeProcess
+    ) -> None:
+        before = node.output.count("camera_info came later than")
+        sender = robot.publisher(CameraInfo, "/front/camera_info")
+        with robot.listen(Image, DEPTH) as heard:
+            robot.output_of(heard, lambda: (robot.image(picture()), robot.info()))
+
+            def late() -> bool:
+                """Send a camera_info well behind its image, which by then is done or lost."""
+                image, info = robot.image(picture()), robot.info()
+                info.header = image.header
+                robot.send(image)
+                time.sleep(0.2)
+                sender.publish(info)
+                return int(robot.value("camera_info", "came late") or 0) > 0
+
+            robot.until(late, "it is counted")
+            robot.until(
+                lambda: "camera_info came later than 50 ms after its image"
+                in robot.message("camera_info")
+                or late() < 0,
+                "it is said",
+            )  # fmt: skip
+        assert node.output.count("camera_info came later than") == before + 1
+        assert int(robot.value("camera_info", "images with the latest")) > 0
+        assert int(robot.value("camera_info", "images with the one of their stamp")) > 0
+
+    def test_changing_intrinsics_are_followed(self, robot: Robot, node: NodeProcess) -> None:
         with robot.listen(PointCloud2, POINTS) as heard:
             for fx in (50.0, 80.0):
 
@@ -150,6 +179,10 @@ class TestCameraInfo:
                     f"a cloud with a focal length of {fx} px",
                     where=follows,
                 )
+        robot.until(
+            lambda: int(robot.value("camera_info", "changes") or 0) > 0, "the change is counted"
+        )
+        assert node.output.count("camera_info describes another camera than before") > 0
 
     def test_distortion_is_undone_and_rect_images_use_p(
         self, robot: Robot, start_node: Callable[..., NodeProcess]
@@ -245,6 +278,9 @@ class TestQos:
             ),
             "the reason",
         )
+        robot.until(lambda: "does not hear robot: it asks for" in made.output, "it is logged")
+        robot.until(lambda: "no image on /front/image for" in made.output, "silence is logged")
+        assert made.output.count("does not hear robot: it asks for") == 1
         made.end()
 
     def test_overrides_win(self, robot: Robot, start_node: Callable[..., NodeProcess]) -> None:

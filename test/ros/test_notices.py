@@ -49,6 +49,19 @@ class TestNotices:
         notices.once("k", "odd")
         assert log == ["odd", "odd"]
 
+    def test_what_stands_is_logged_when_it_begins_and_when_it_begins_again(self) -> None:
+        notices, log, _ = made()
+        notices.standing("input", {"silence": "silent for 5 s", "qos": "misfit"})
+        notices.standing("input", {"silence": "silent for 6 s", "qos": "misfit"})
+        notices.standing("output", {"silence": "another"})
+        assert log == ["silent for 5 s", "misfit", "another"]
+        notices.standing("input", {"qos": "misfit"})
+        notices.standing("input", {"silence": "silent for 5 s", "qos": "misfit"})
+        assert log[3:] == ["silent for 5 s"]
+        notices.clear()
+        notices.standing("input", {"qos": "misfit"})
+        assert log[4:] == ["misfit"]
+
     def test_prefixes_are_told_apart_and_clear_forgets_all(self) -> None:
         notices, _, _ = made()
         notices.once("a: 1", "one")
