@@ -117,7 +117,7 @@ def _errors(
     kept = max(1.0 - swallowed / total, _LEAST_LEFT)
     alike = float(correlation.product(root[:, None])[0, 0]) / total
     worth = max(total / alike - parameters, 1.0)
-    prior, freedom = options.model_error_weight, max(total - parameters, 1e-9)
+    prior, freedom = options.model_error_weight, found.freedom
     start = options.model_error**2
     # ``found`` has pooled as if its points were independent; undo that.
     seen = max(((prior + freedom) * found.model_error**2 - prior * start) / freedom, 0.0)

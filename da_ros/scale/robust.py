@@ -20,6 +20,13 @@ CUT = 4.0
 _CONSISTENCY = 0.7709
 VARIANCE_PRICE = 1.0989
 
+# Of a uniform background of outliers, one a standard deviation: its integrals of w and of w u^2
+# within the cut. It is counted from the cut to three times the cut, on both sides.
+_BACKGROUND_WEIGHT = 16 / 15 * CUT
+_BACKGROUND_SQUARE = 16 / 105 * CUT**3
+_COUNTED_TO = 3.0
+_MOST_BACKGROUND = 0.5  # Of either sum: more is no background.
+
 LARGEST_ERROR = 0.2
 """Relative; what is farther off is not a model's error but another thing."""
 
@@ -37,6 +44,7 @@ class Reweighted:
         sigma: Standard deviation of each point, sensor and model, (N,).
         residual: Target minus fit, (N,).
         model_error: Relative error of the model, re-estimated.
+        freedom: Points that this estimate is worth, the coefficients taken off.
     """
 
     coefficients: Floats
@@ -44,6 +52,7 @@ class Reweighted:
     sigma: Floats
     residual: Floats
     model_error: float
+    freedom: float
 
 
 def best_pair(d: Floats, y: Floats, tolerance: Floats, seed: int, fewest: int) -> Floats | None:
@@ -106,7 +115,7 @@ def reweighted(
     Returns:
         The fit; weights are all zero if nothing agrees with it.
     """
-    coefficients, error = start, model_error
+    coefficients, error, freedom = start, model_error, 1e-9
     for _ in range(_ROUNDS):
         sigma = np.hypot(sensor, error * magnitude)
         residual = target - design @ coefficients
@@ -117,14 +126,15 @@ def reweighted(
         moved = float(np.max(np.abs(design @ (solved - coefficients)) / sigma))
         residual = target - design @ solved
         before, coefficients = error, solved
-        error = _error_of(
-            residual, weights, sensor, magnitude, len(start), model_error, prior_weight
-        )
+        found, freedom = _beyond_sensor(residual, weights, sensor, magnitude, sigma, len(start))
+        share = (prior_weight * model_error**2 + freedom * found) / (prior_weight + freedom)
+        error = min(float(np.sqrt(share)), LARGEST_ERROR)
         if moved < _CONVERGED and abs(error - before) < _CONVERGED * before:
             break
     sigma = np.hypot(sensor, error * magnitude)
     residual = target - design @ coefficients
-    return Reweighted(coefficients, biweight(residual / sigma), sigma, residual, error)
+    weights = biweight(residual / sigma)
+    return Reweighted(coefficients, weights, sigma, residual, error, freedom)
 
 
 def biweight(deviation: Floats) -> Floats:
@@ -150,20 +160,27 @@ def _solve(design: Floats, target: Floats, weights: Floats) -> Floats | None:
     return np.asarray((right - r * right[::-1]) / ((1.0 - r) * (1.0 + r)) / size)
 
 
-def _error_of(
+def _beyond_sensor(
     residual: Floats,
     weights: Floats,
     sensor: Floats,
     magnitude: Floats,
+    sigma: Floats,
     parameters: int,
-    start: float,
-    start_weight: float,
-) -> float:
-    """Relative error of the model: what the residuals have beyond the sensor's noise."""
-    total = float(weights.sum())
-    freedom = max(total - parameters, 1e-9)
-    relative = float((weights * np.square(residual / magnitude)).sum()) / (_CONSISTENCY * freedom)
+) -> tuple[float, float]:
+    """Relative variance of what the residuals have beyond the sensor's noise, and its freedom.
+
+    Outliers that happen to lie within the cut would widen it: as many as their density beside it
+    tells are taken off.
+    """
+    deviation = np.abs(residual / sigma)
+    beside = int(np.count_nonzero((deviation > CUT) & (deviation < _COUNTED_TO * CUT)))
+    density = beside / (2.0 * (_COUNTED_TO - 1.0) * CUT)
+    total, squares = float(weights.sum()), float((weights * np.square(residual / magnitude)).sum())
+    square_of_one = float((weights * np.square(sigma / magnitude)).sum()) / max(total, 1e-9)
+    wrong = min(density * _BACKGROUND_WEIGHT, _MOST_BACKGROUND * total)
+    wide = min(density * _BACKGROUND_SQUARE * square_of_one, _MOST_BACKGROUND * squares)
+    freedom = max(total - wrong - parameters, 1e-9)
+    relative = (squares - wide) / (_CONSISTENCY * freedom)
     of_sensor = float((weights * np.square(sensor / magnitude)).sum()) / max(total, 1e-9)
-    found = max(relative - of_sensor, 0.0)
-    share = (start_weight * start**2 + freedom * found) / (start_weight + freedom)
-    return min(float(np.sqrt(share)), LARGEST_ERROR)
+    return max(relative - of_sensor, 0.0), freedom

@@ -8,7 +8,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from da_ros.scale import robust
-from da_ros.scale.robust import best_pair, biweight
+from da_ros.scale.robust import best_pair, biweight, reweighted
 
 
 class TestBestPair:
@@ -43,6 +43,16 @@ class TestBestPair:
 
 
 class TestConstants:
+    def test_the_background_s_integrals(self) -> None:
+        cut = robust.CUT
+
+        def weight(u: float) -> float:
+            return (1 - (u / cut) ** 2) ** 2
+
+        assert quad(weight, -cut, cut)[0] == pytest.approx(robust._BACKGROUND_WEIGHT)
+        square = quad(lambda u: weight(u) * u * u, -cut, cut)[0]
+        assert square == pytest.approx(robust._BACKGROUND_SQUARE)
+
     def test_they_are_those_of_the_normal_distribution(self) -> None:
         cut = robust.CUT
 
@@ -64,3 +74,25 @@ class TestConstants:
     def test_weights(self) -> None:
         found = biweight(np.array([0.0, 2.0, -2.0, 4.0, 100.0]))
         np.testing.assert_allclose(found, [1, 0.5625, 0.5625, 0, 0])
+
+
+class TestModelErrorBesideOutliers:
+    @pytest.mark.parametrize(
+        ("count", "share"), [(40, 0.0), (400, 0.0), (40, 0.3), (400, 0.3), (400, 0.5)]
+    )
+    def test_outliers_within_the_cut_do_not_widen_it(self, count: int, share: float) -> None:
+        """Mean over many draws; a uniform background hides among the good points."""
+        found = []
+        for seed in range(120):
+            rng = np.random.default_rng([seed, count])
+            x = rng.uniform(0.2, 1.0, count)
+            y = x * (1.0 + 0.05 * rng.standard_normal(count))
+            wrong = rng.random(count) < share
+            y[wrong] = x[wrong] * (1.0 + rng.uniform(-1.0, 1.0, int(wrong.sum())))
+            fit = reweighted(
+                x[:, None], y, np.zeros(count), x, np.array([1.0]), model_error=0.05,
+                prior_weight=1e-9,
+            )  # fmt: skip
+            found.append(fit.model_error**2)
+        # As wide as clean points alone say, within what 120 draws can tell.
+        assert np.sqrt(np.mean(found)) == pytest.approx(0.05, rel=0.06)
