@@ -144,7 +144,7 @@ def _visible(
     if len(depth) == 0:
         return "none of its points falls into the image; check the mounting (TF)"
     size = (camera.height, camera.width)
-    keep = ~hidden_points(pixels, depth, size, options.visibility)
+    keep = ~hidden_points(pixels, depth, size, options.visibility, options.noise)
     if prediction is not None:
         keep &= ~near_edges(pixels, prediction, size, options.visibility)
     if not keep.any():

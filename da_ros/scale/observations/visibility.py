@@ -12,6 +12,9 @@ Floats = NDArray[np.float64]
 
 _FAR = np.float32(1e9)
 
+_BETWEEN = 5.0
+"""Standard deviations between the nearest and the farthest of some dozens of points."""
+
 
 @dataclass(frozen=True)
 class VisibilityOptions:
@@ -32,7 +35,11 @@ class VisibilityOptions:
 
 
 def hidden_points(
-    pixels: Floats, depth: Floats, size: tuple[int, int], options: VisibilityOptions
+    pixels: Floats,
+    depth: Floats,
+    size: tuple[int, int],
+    options: VisibilityOptions,
+    noise: float = 0.0,
 ) -> NDArray[np.bool_]:
     """Find points that the camera must see something nearer in front of.
 
@@ -44,6 +51,8 @@ def hidden_points(
         depth: (N,) [m].
         size: (height, width) of the image.
         options: The window and the ratio.
+        noise: Standard deviation of a range [m]: on a surface right before the camera the far ones
+            of its own points are not hidden by the near ones.
 
     Returns:
         (N,) bool.
@@ -55,7 +64,7 @@ def hidden_points(
     nearest = np.full((rows, columns), _FAR, np.float32)
     np.minimum.at(nearest, (row, column), depth.astype(np.float32))
     reach = max(1, round(options.window_px / cell))
-    wall = depth / options.depth_ratio
+    wall = np.minimum(depth / options.depth_ratio, depth - _BETWEEN * noise)
     hidden = np.zeros(len(depth), bool)
     for one, other in _SIDES:
         here = _nearest_to(nearest, reach, one)[row, column] < wall

@@ -23,6 +23,16 @@ class TestHiddenPoints:
         found = hidden_points(pixels, depth, SIZE, OPTIONS)
         np.testing.assert_array_equal(np.flatnonzero(found), [len(depth) - 2])
 
+    def test_noise_right_before_the_camera_hides_nothing_of_its_own_surface(self) -> None:
+        """At 0.4 m two centimetres are 5 %: the nearest of some points beat the rest by 10 %."""
+        rng = np.random.default_rng(0)
+        pixels, depth = scan(lambda p: 0.4 + 0.02 * rng.standard_normal(len(p)))
+        assert hidden_points(pixels, depth, SIZE, OPTIONS).mean() > 0.05
+        kept = ~hidden_points(pixels, depth, SIZE, OPTIONS, 0.02)
+        assert kept.mean() > 0.99
+        pixels, depth = np.vstack((pixels, [[300.5, 205.0]])), np.append(depth, 1.0)
+        assert hidden_points(pixels, depth, SIZE, OPTIONS, 0.02)[-1]
+
     def test_a_floor_hides_nothing(self) -> None:
         def floor(p: np.ndarray) -> np.ndarray:
             return 400.0 / np.maximum(p[:, 1] - 200, 1)
