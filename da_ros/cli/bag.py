@@ -184,7 +184,7 @@ def _bag(
 ) -> None:
     # Waiting threads that spin take the cores from the other stages; read when torch comes in.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from da_ros.offline.bag import BagJob, is_finished
+    from da_ros.offline.bag import BagJob, finished_before
     from da_ros.offline.bag_scale import TopicChoice
 
     values = {
@@ -224,8 +224,9 @@ def _bag(
         for line in plan_bag(job, pipeline).lines():
             typer.echo(line)
         return
-    if is_finished(job, pipeline):
-        typer.echo(f"{job.target}: complete already, nothing to resume")
+    before = finished_before(job, pipeline)
+    if before is not None:
+        _say_finished(job, before)
         return
     _say(job, _convert(job, pipeline), pipeline.model)
 
@@ -271,6 +272,22 @@ def _shown_on(bar: object) -> Callable[[Progress], None]:
         tqdm_bar.update(state.done - tqdm_bar.n)
 
     return show
+
+
+def _say_finished(job: BagJob, manifest: dict[str, Any]) -> None:
+    """Say that there is nothing to resume, with the exit code of the run that finished."""
+    if manifest["complete"]:
+        typer.echo(f"{job.target}: complete already, nothing to resume")
+        return
+    from da_ros.cli.main import EXIT_SOME_FAILED
+
+    images = manifest["images"]
+    typer.echo(
+        f"{job.target}: finished before, INCOMPLETE: {images['done']} of {images['in']} images "
+        f"done, {images['failed']} failed; why, says {job.target / 'manifest.json'}. --overwrite "
+        "starts again"
+    )
+    raise typer.Exit(EXIT_SOME_FAILED)
 
 
 def _say(job: BagJob, report: BagReport, model: ModelInfo) -> None:

@@ -15,9 +15,10 @@ from da_ros.errors import BagError, ParameterError
 from da_ros.offline.bag_cameras import BagCamera, choose_cameras
 from da_ros.offline.bag_conversion import BagConversion, Progress, Selection
 from da_ros.offline.bag_evaluation import BagEvaluation
+from da_ros.offline.bag_input import BagInput
 from da_ros.offline.bag_inputs import BagInputs
 from da_ros.offline.bag_journal import Journal, differences, has_journal, in_json
-from da_ros.offline.bag_manifest import FileHashes, identity_in, write_manifest
+from da_ros.offline.bag_manifest import FileHashes, read_manifest, write_manifest
 from da_ros.offline.bag_output import DEFAULT_STORAGE, BagOutput, unfinished_folder
 from da_ros.offline.bag_page import NAME as PAGE
 from da_ros.offline.bag_page import write_bag_page
@@ -134,34 +135,42 @@ def convert_bag(
                 scale,
                 evaluation,
             )
-            report = conversion.run(journal, progress or (lambda state: None))
-            title = f"Depth of {source.name}"
-            page = target.content / PAGE
-            write_bag_page(page, title, report, log, selection.cameras, pipeline.model)
-            write_manifest(target.content, job, report, log, pipeline, hashes.found(), identity)
+            try:
+                report = conversion.run(journal, progress or (lambda state: None))
+                title = f"Depth of {source.name}"
+                page = target.content / PAGE
+                write_bag_page(page, title, report, log, selection.cameras, pipeline.model)
+                write_manifest(
+                    target.content, job, report, log, pipeline, hashes.found(), identity
+                )
+            except OSError as error:  # pictures, page and manifest fill a disk too
+                raise BagError(f"cannot write {job.target}: {error}") from error
             return report
 
 
-def is_finished(job: BagJob, pipeline: DepthPipeline) -> bool:
-    """Whether there is nothing to resume, since the target is this very job's, complete.
+def finished_before(job: BagJob, pipeline: DepthPipeline) -> dict[str, Any] | None:
+    """Look whether there is nothing to resume, since the target is this very job's, finished.
+
+    Returns:
+        Its manifest, which says whether every image was done; None if there is work to do.
 
     Raises:
         BagError: If it is another job's, or a source cannot be read.
         ParameterError: If outputs do not fit the model.
     """
-    known = identity_in(job.target) if job.resume and not job.overwrite else None
-    if known is None:
-        return False
+    found = read_manifest(job.target) if job.resume and not job.overwrite else None
+    if found is None:
+        return None
     lanes = choose_lanes(job.lanes, pipeline.estimator)
     with threads_in_lanes(lanes), BagInputs(job.sources) as source:
         now = in_json(_identity(job, source, pipeline, chosen_outputs(job, pipeline)))
-    changes = differences(known, now)
+    changes = differences(found["identity"], now)
     if changes:
         raise BagError(
             f"--resume: {job.target} is complete, of another job: {changes}; choose another "
             "output, or start again with --overwrite"
         )
-    return True
+    return found
 
 
 def _evaluation(
@@ -198,17 +207,20 @@ def check_job(job: BagJob) -> None:
     ):
         if value < 1:
             raise ParameterError(f"{name}: expected at least 1 {unit}, got {value}")
-    if not job.start >= 0 or not job.end >= 0 or 0 < job.end <= job.start:
+    finite = math.isfinite(job.start) and math.isfinite(job.end)
+    if not finite or not job.start >= 0 or not job.end >= 0 or 0 < job.end <= job.start:
         raise ParameterError(
             f"start and end: expected 0 <= start < end in seconds from the beginning, got "
             f"{job.start:g} and {job.end:g}"
         )
     if not job.sources:
         raise ParameterError("no bag to read was named")
-    for bag in BagInputs(job.sources).bags:
+    bags = BagInputs(job.sources).bags
+    for bag in bags:
         bag.check()
-    # With resume one that is there may be this job's, complete: ``is_finished`` can tell.
-    may_exist = job.resume and identity_in(job.target) is not None
+    _refuse_twice(bags)
+    # With resume one that is there may be this job's, complete: ``finished_before`` can tell.
+    may_exist = job.resume and read_manifest(job.target) is not None
     BagOutput(
         job.target,
         job.storage or DEFAULT_STORAGE,
@@ -226,6 +238,19 @@ def check_job(job: BagJob) -> None:
         )
 
 
+def _refuse_twice(bags: Sequence[BagInput]) -> None:
+    """Refuse a file that is named twice: its messages would be there twice.
+
+    Raises:
+        BagError: If one is.
+    """
+    seen: set[Path] = set()
+    for file in (file for bag in bags for file in bag.files):
+        if file.resolve() in seen:
+            raise BagError(f"{file} is named twice; name each bag or file once")
+        seen.add(file.resolve())
+
+
 def select(job: BagJob, source: BagInputs) -> Selection:
     """Find the cameras, and say what of an open recording is worked on.
 
@@ -240,8 +265,12 @@ def select(job: BagJob, source: BagInputs) -> Selection:
             f"bag {source.name} is damaged: it does not say when it begins, so start and end "
             "cannot be found; leave them away"
         )
+    if job.start * _NS > last - first:
+        raise ParameterError(
+            f"start: the recording is {(last - first) / _NS:.3f} s long, got {job.start:g}"
+        )
     start = first + round(job.start * _NS) if job.start else None
-    stop = first + round(job.end * _NS) + 1 if job.end else None
+    stop = min(first + round(job.end * _NS), last) + 1 if job.end else None
     share = _share(source.times, start, stop) / job.every
     counts = source.counts()
     return Selection(
@@ -296,7 +325,10 @@ def _identity(
     return {
         **options,
         "measured": [job.measured.depth, job.measured.cloud],
-        "inputs": [[str(file.resolve()), file.stat().st_size] for file in source.files],
+        "inputs": [
+            [str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns]
+            for file in source.files
+        ],
         "outputs": sorted(outputs),
         "model": [pipeline.model.model_id, pipeline.model.sha256],
         "parameters": pipeline.params.values(),

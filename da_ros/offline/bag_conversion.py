@@ -143,6 +143,7 @@ class BagConversion:
         start = time.perf_counter()
         self._take_up(journal)
         before, total = self.report.seconds, sum(self._choice.expected.values())
+        earlier = Counter(self.report.busy)  # of an interrupted run
         behind = self.report.done + self.report.failed_images
         widths = (1, self._choice.lanes, 1)
         with StageLine(self._decode, self._infer, self._finish, widths=widths) as line:
@@ -151,6 +152,7 @@ class BagConversion:
                 for piece in line.finished(all_of_them=all_of_them):
                     self._write(piece)
                     self.report.seconds = before + time.perf_counter() - start
+                    self.report.busy = earlier + Counter(self._busy(line))
                     if piece.segment.cut:
                         self._note(piece, journal)
                     done = self.report.done + self.report.failed_images
@@ -160,7 +162,7 @@ class BagConversion:
                 line.submit(_Piece(segment))
                 write()
             write(all_of_them=True)
-            self.report.busy.update(self._busy(line))
+            self.report.busy = earlier + Counter(self._busy(line))
         self.report.stopped, self.report.lost = self._source.stopped, self._source.lost
         self.report.seconds = before + time.perf_counter() - start
         self._refuse_nothing()

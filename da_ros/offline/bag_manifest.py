@@ -118,8 +118,8 @@ def write_manifest(
     (folder / NAME).write_text(json.dumps(made, indent=1) + "\n", "utf-8")
 
 
-def identity_in(target: Path) -> dict[str, Any] | None:
-    """What decided a finished output; None if there is no output of ours at this path.
+def read_manifest(target: Path) -> dict[str, Any] | None:
+    """Read the manifest of a finished output; None if there is no output of ours at this path.
 
     Raises:
         BagError: If its manifest cannot be read.
@@ -128,8 +128,12 @@ def identity_in(target: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        return dict(json.loads(path.read_text("utf-8"))["identity"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        found = dict(json.loads(path.read_text("utf-8")))
+        missing = {"identity", "complete", "images"} - set(found)
+        if missing:
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        return found
+    except (OSError, ValueError, TypeError) as error:
         raise BagError(
             f"{path} cannot be read ({error}); choose another output, or start again with "
             "--overwrite"

@@ -120,6 +120,7 @@ class BagOutput:
                 self.folder = unfinished_folder(self.path)
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._lock = _locked(self.folder)
+                self._put_back()
                 if not self._resume:
                     _empty(self.folder)
             else:
@@ -140,23 +141,18 @@ class BagOutput:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        complete = kind is None
         try:
-            if complete:
+            if kind is None:
                 if self._writer is not None or not self._parts:
-                    self.cut()
+                    self._finish_part()
                 write_metadata(self.content, self._parts)
                 self._publish()
         except _DISK_FAULTS as failure:
-            complete = False
             raise BagError(f"cannot write {self.path}: {failure}") from failure
         finally:
             if self._writer is not None:
                 self._writer.__exit__(BagError, None, None)
-            if complete or not self._keep:
-                shutil.rmtree(self.folder, ignore_errors=True)
-            else:
-                shutil.rmtree(self._work, ignore_errors=True)
+            self._clear()
             if self._lock is not None:
                 os.close(self._lock)
 
@@ -168,6 +164,11 @@ class BagOutput:
     @property
     def _work(self) -> Path:
         return self.folder / "work"
+
+    @property
+    def _replaced(self) -> Path:
+        """Where the bag that was there before waits while the new one gets its name."""
+        return self.folder / "replaced"
 
     def copy_connection(self, source: Connection) -> int:
         """Add a topic of another bag: same type, definition, hash, QoS; returns its handle."""
@@ -205,7 +206,7 @@ class BagOutput:
             raise BagError(f"cannot write {self.path}: {error}") from error
 
     def cut(self) -> list[Metadata]:
-        """Finish the part that is being written.
+        """Finish the part that is being written; of a resumable output it is kept from now on.
 
         Returns:
             What ``resume`` needs of all parts so far.
@@ -213,6 +214,11 @@ class BagOutput:
         Raises:
             BagError: If the disk refuses it.
         """
+        self._finish_part()
+        self._keep = self._resumable
+        return self._parts
+
+    def _finish_part(self) -> None:
         try:
             writer = self._writer or self._open_part()
             self._writer = None
@@ -224,8 +230,6 @@ class BagOutput:
         except _DISK_FAULTS as error:
             raise BagError(f"cannot write {self.path}: {error}") from error
         self._parts.append(made)
-        self._keep = self._resumable
-        return self._parts
 
     def resume(self, parts: list[Metadata]) -> None:
         """Take up the finished parts of an interrupted run, and go on behind them.
@@ -260,10 +264,31 @@ class BagOutput:
         return writer
 
     def _publish(self) -> None:
-        """Give the finished bag its name."""
+        """Give the finished bag its name; whatever interrupts that, one of the two has it."""
+        try:
+            if self.path.exists():
+                self.path.rename(self._replaced)
+            self.content.rename(self.path)
+        except BaseException:
+            self._put_back()
+            raise
+
+    def _put_back(self) -> None:
+        """Give a bag that was being replaced its name again, unless the new one has it."""
+        if not self._replaced.exists():
+            return
         if self.path.exists():
-            self.path.rename(self.folder / "replaced")
-        self.content.rename(self.path)
+            shutil.rmtree(self._replaced)
+        else:
+            self._replaced.rename(self.path)
+
+    def _clear(self) -> None:
+        """Remove everything once the bag has its name; else what a later run cannot use."""
+        published = not self.content.exists()
+        if published or not self._keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        else:
+            shutil.rmtree(self._work, ignore_errors=True)
 
 
 def unfinished_folder(path: Path) -> Path:

@@ -1,11 +1,13 @@
 """A recording cut into pieces that travel through the stages whole, in order.
 
-A piece ends with the last image of a batch, so batches hold the images of fixed numbers, and what
-is written comes in the order of the recording: an image's depth where the image was.
+A piece ends with the last image of a batch, so batches hold the images of fixed numbers (unless
+too much lies between them), and what is written comes in the order of the recording: an image's
+depth where the image was.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -62,7 +64,9 @@ class Segment:
 
 @dataclass
 class Segmenter:
-    """Collects messages until a segment is full.
+    """Cuts a recording into segments; where, depends on the recording alone.
+
+    So a run that begins behind a part of the output cuts as the interrupted one would have.
 
     Attributes:
         batch: Images of a segment.
@@ -73,10 +77,11 @@ class Segmenter:
     batch: int
     split: int
     position: int = 0
-    _slots: list[tuple[int, Slot]] = field(default_factory=list)
+    _open: list[Slot] = field(default_factory=list)
     _bytes: int = 0
     _images: int = 0
     _in_part: int = 0
+    _whole: deque[Segment] = field(default_factory=deque)
 
     def pass_over(self) -> None:
         """Count a message that an earlier run has dealt with."""
@@ -85,59 +90,28 @@ class Segmenter:
     def add(self, slot: Slot) -> None:
         """Take the next message of the recording."""
         self.position += 1
-        self._slots.append((self.position, slot))
+        self._open.append(slot)
         self._bytes += len(slot.raw)
         self._images += slot.image is not None
+        held = BATCH_HELD if self._images else COPIES_HELD
+        if self._images >= self.batch or self._bytes > held:
+            self._close()
 
     def full(self) -> Iterator[Segment]:
-        """Take out the segments that are full."""
-        while self._images >= self.batch:
-            end = self._end_of(self.batch)
-            if end is None:
-                break
-            yield self._take(end)
-        if not self._images and self._bytes > COPIES_HELD:
-            yield self._take(len(self._slots))
-        if self._images and self._bytes > BATCH_HELD:
-            ready = self._ready()
-            if ready:
-                yield self._take(ready)
+        """Take out the segments that are full and whose images are ready."""
+        while self._whole and all(image.ready for image in self._whole[0].images):
+            yield self._whole.popleft()
 
     def rest(self) -> Iterator[Segment]:
         """Take out all that is left; every image is ready."""
+        if self._open:
+            self._close()
         yield from self.full()
-        if self._slots:
-            yield self._take(len(self._slots))
 
-    def _end_of(self, count: int) -> int | None:
-        """Slots up to the last of so many images; None if one of them is not ready."""
-        for place, (_, slot) in enumerate(self._slots):
-            if slot.image is None:
-                continue
-            if not slot.image.ready:
-                return None
-            count -= 1
-            if not count:
-                return place + 1
-        return None
-
-    def _ready(self) -> int:
-        """Slots up to the first image that is not ready."""
-        waiting = (
-            place
-            for place, (_, slot) in enumerate(self._slots)
-            if slot.image is not None and not slot.image.ready
-        )
-        return next(waiting, len(self._slots))
-
-    def _take(self, end: int) -> Segment:
-        taken, self._slots = self._slots[:end], self._slots[end:]
-        slots = [slot for _, slot in taken]
-        images = sum(slot.image is not None for slot in slots)
-        self._bytes -= sum(len(slot.raw) for slot in slots)
-        self._images -= images
-        self._in_part += images
+    def _close(self) -> None:
+        self._in_part += self._images
         cut = self._in_part >= self.split
         if cut:
             self._in_part = 0
-        return Segment(slots, taken[-1][0], cut)
+        self._whole.append(Segment(self._open, self.position, cut))
+        self._open, self._bytes, self._images = [], 0, 0

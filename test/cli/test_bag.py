@@ -154,6 +154,12 @@ class TestErrors:
         assert "INCOMPLETE" in done.stdout
         assert "failed: 1 x /camera/color/image_raw: damaged sensor_msgs/msg/Image" in done.stdout
         assert topics(tmp_path / "out")["/da_ros/nominal/points"] == 4
+        again = da_ros(
+            "bag", damaged, "-o", tmp_path / "out", "--model", weights, "--variant", "v2-small",
+            "--size", SIZE, "--resume",
+        )  # fmt: skip
+        assert again.returncode == 3, again.stderr
+        assert "finished before, INCOMPLETE: 4 of 5 images done, 1 failed" in again.stdout
 
     @pytest.mark.slow
     def test_ctrl_c_keeps_what_is_finished(self, weights: Path, tmp_path: Path) -> None:

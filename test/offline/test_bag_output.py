@@ -14,7 +14,7 @@ from rosbags.rosbag2 import Reader
 
 from da_ros.errors import BagError
 from da_ros.offline.bag_input import BagInput
-from da_ros.offline.bag_output import PUBLISHED_QOS, BagOutput
+from da_ros.offline.bag_output import PUBLISHED_QOS, BagOutput, unfinished_folder
 
 IMAGE = "sensor_msgs/msg/Image"
 
@@ -107,3 +107,82 @@ class TestBagOutput:
             (connection,) = reader.connections
             assert (connection.msgtype, connection.digest) == ("my_robot/msg/Whistle", "")
             assert [raw for _, _, raw in reader.messages()] == [b"raw"]
+
+
+class TestInterruptedWhileItFinishes:
+    """Ctrl-C in any step of the end: what was finished stays, and so does the bag before."""
+
+    STEPS = ("_finish_part", "write_metadata", "before the old one is moved",
+             "between the renames", "behind the renames")  # fmt: skip
+
+    def interrupt(self, patch: pytest.MonkeyPatch, step: str) -> None:
+        from da_ros.offline import bag_output
+
+        def stop(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        if step == "_finish_part":
+            patch.setattr(BagOutput, step, stop)
+            return
+        if step == "write_metadata":
+            patch.setattr(bag_output, step, stop)
+            return
+        rename, done = Path.rename, []
+
+        def renamed(path: Path, target: Path) -> Path:
+            moves_old = Path(target).name == "replaced"
+            if step == "before the old one is moved" and moves_old:
+                stop()
+            if step == "between the renames" and path.name == "bag":
+                stop()
+            made = rename(path, target)
+            if step == "behind the renames" and path.name == "bag" and not done:
+                done.append(path)
+                stop()
+            return made
+
+        patch.setattr(Path, "rename", renamed)
+
+    def write(self, target: Path, value: bytes, step: str = "", **options: Any) -> None:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            BagOutput(target, "mcap", resumable=True, **options) as out,
+        ):
+            topic = out.add_topic("/x", IMAGE)
+            out.write(topic, 1, value)
+            out.cut()
+            out.write(topic, 2, value)
+            if step:
+                self.interrupt(patch, step)
+
+    @pytest.mark.parametrize(
+        ("step", "old"),
+        [(step, old) for step in STEPS for old in (False, True) if old or "moved" not in step],
+    )
+    def test_nothing_is_lost(self, tmp_path: Path, step: str, *, old: bool) -> None:
+        target = tmp_path / "out"
+        if old:
+            self.write(target, b"old")
+        with pytest.raises(KeyboardInterrupt):
+            self.write(target, b"new", step, overwrite=True)
+        part = unfinished_folder(target) / "bag" / "out_0.mcap"
+        if step == "behind the renames":
+            assert bag_maker.messages_of(target) == {"/x": [(1, b"new"), (2, b"new")]}
+            assert not unfinished_folder(target).exists()
+        else:
+            assert part.exists()
+            assert target.exists() is old
+        if old and step != "behind the renames":
+            assert bag_maker.messages_of(target) == {"/x": [(1, b"old"), (2, b"old")]}
+
+    def test_a_bag_that_a_killed_run_had_moved_away_comes_back(self, tmp_path: Path) -> None:
+        target = tmp_path / "out"
+        self.write(target, b"old")
+        unfinished_folder(target).mkdir()
+        target.rename(unfinished_folder(target) / "replaced")
+        with pytest.raises(KeyboardInterrupt):
+            self.write(target, b"new", "_finish_part", overwrite=True)
+        assert bag_maker.messages_of(target) == {"/x": [(1, b"old"), (2, b"old")]}
+        self.write(target, b"new", overwrite=True)
+        assert bag_maker.messages_of(target) == {"/x": [(1, b"new"), (2, b"new")]}
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -19,7 +19,7 @@ import pytest
 from rosbags.rosbag2 import Reader
 
 from da_ros.errors import BagError
-from da_ros.offline.bag import BagJob, check_job, convert_bag, is_finished
+from da_ros.offline.bag import BagJob, check_job, convert_bag, finished_before
 from da_ros.offline.bag_output import unfinished_folder
 from da_ros.types import Kind
 
@@ -164,7 +164,55 @@ class TestKilled:
             assert files_of(target) == files_of(wanted), moment
 
 
+class TestTimes:
+    def test_those_of_the_interrupted_run_count(
+        self, pipeline: Any, bag: Path, tmp_path: Path
+    ) -> None:
+        """The stages of each run sleep a known time."""
+
+        def slow() -> Any:
+            made = pipeline()
+            infer = made.infer
+
+            def slowly(batch: Any) -> Any:
+                time.sleep(0.02)
+                return infer(batch)
+
+            made.infer = slowly
+            return made
+
+        def stop(state: Any) -> None:
+            if state.done >= 40:
+                raise KeyboardInterrupt
+
+        job = BagJob((bag,), tmp_path / "out", split=8, batch=4)
+        with pytest.raises(KeyboardInterrupt):
+            convert_bag(job, slow(), stop)
+        report = convert_bag(replace(job, resume=True), slow())
+        assert report.images == 60
+        assert report.busy["network"] >= 15 * 0.02
+        made = json.loads((job.target / "manifest.json").read_text())
+        assert made["stage_seconds"]["network"] >= 15 * 0.02
+
+
 class TestFullDisk:
+    @pytest.mark.parametrize("name", ["report.html", "manifest.json"])
+    def test_pages_that_do_not_fit_keep_the_finished_parts(
+        self, pipeline: Any, bag: Path, tmp_path: Path, name: str
+    ) -> None:
+        """A folder stands where the file goes: any OSError will do."""
+        target = tmp_path / "out"
+        job = BagJob((bag,), target, split=8)
+        blocked = unfinished_folder(target) / "bag" / name
+        with pytest.raises(BagError, match=rf"cannot write .*out: .*{name}"):
+            convert_bag(job, pipeline(), lambda state: blocked.mkdir(exist_ok=True))
+        blocked.rmdir()
+        assert not target.exists()
+        assert convert_bag(replace(job, resume=True), pipeline()).images == 60
+        one = BagJob((bag,), tmp_path / "one" / "out", split=8)
+        convert_bag(one, pipeline())
+        assert files_of(one.target) == files_of(target)
+
     def test_nothing_half_valid_and_resumed(self, runs: Runs, bag: Path, tmp_path: Path) -> None:
         """Files of more than 150 kB are refused: the first part does not fit."""
         one, two = tmp_path / "a" / "out", tmp_path / "b" / "out"
@@ -213,6 +261,26 @@ class TestRefusals:
             )
         assert convert_bag(BagJob((bag,), target, split=8, resume=True), pipeline()).images == 60
 
+    def test_another_input_of_the_same_size(
+        self, pipeline: Any, bag: Path, tmp_path: Path
+    ) -> None:
+        target = tmp_path / "out"
+        self.interrupted(pipeline, bag, target)
+        file = next(bag.glob("*.mcap"))
+        os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+        with pytest.raises(BagError, match="another job: inputs was"):
+            convert_bag(BagJob((bag,), target, split=8, resume=True), pipeline())
+
+    def test_a_finished_one_of_which_images_failed(
+        self, pipeline: Any, bag: Path, tmp_path: Path
+    ) -> None:
+        """One of the bag's images is damaged."""
+        job = BagJob((bag,), tmp_path / "out")
+        assert not convert_bag(job, pipeline()).complete
+        found = finished_before(replace(job, resume=True), pipeline())
+        assert found is not None
+        assert (found["complete"], found["images"]["failed"]) == (False, 1)
+
     def test_a_part_that_is_gone(self, pipeline: Any, bag: Path, tmp_path: Path) -> None:
         target = tmp_path / "out"
         self.interrupted(pipeline, bag, target)
@@ -222,7 +290,7 @@ class TestRefusals:
 
     def test_nothing_to_resume_is_a_run(self, pipeline: Any, bag: Path, tmp_path: Path) -> None:
         job = BagJob((bag,), tmp_path / "out", resume=True)
-        assert not is_finished(job, pipeline())
+        assert not finished_before(job, pipeline())
         assert convert_bag(job, pipeline()).images == 60
 
     def test_a_complete_output_is_known_as_this_jobs(
@@ -232,15 +300,15 @@ class TestRefusals:
         convert_bag(job, pipeline())
         again = replace(job, resume=True)
         check_job(again)
-        assert is_finished(again, pipeline())
-        assert not is_finished(replace(again, overwrite=True), pipeline())
+        assert finished_before(again, pipeline())["images"]["done"] == 15
+        assert finished_before(replace(again, overwrite=True), pipeline()) is None
         with pytest.raises(BagError, match=r"out is complete, of another job: every was 4, is 1"):
-            is_finished(replace(again, every=1), pipeline())
+            finished_before(replace(again, every=1), pipeline())
         with pytest.raises(BagError, match="of another job: model was"):
-            is_finished(again, pipeline(Kind.RELATIVE_INVERSE_DEPTH))
+            finished_before(again, pipeline(Kind.RELATIVE_INVERSE_DEPTH))
         (job.target / "manifest.json").write_text("{}")
         with pytest.raises(BagError, match=r"manifest\.json cannot be read"):
-            is_finished(again, pipeline())
+            finished_before(again, pipeline())
 
 
 class TestParts:

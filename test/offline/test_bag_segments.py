@@ -9,6 +9,7 @@ from da_ros.offline.bag_cameras import BagCamera
 from da_ros.offline.bag_segments import BATCH_HELD, COPIES_HELD, Segment, Segmenter, Slot
 from da_ros.offline.image_matching import MatchedImage
 
+EMPTY = bytes(3 * COPIES_HELD)
 CAMERA = BagCamera("/cam", "sensor_msgs/msg/Image", None)
 
 
@@ -68,31 +69,50 @@ class TestSegmenter:
         assert stamps(segment) == [0, 1]
 
     @given(
-        st.lists(st.booleans(), max_size=60),
+        st.lists(
+            st.tuples(st.booleans(), st.integers(0, 6), st.sampled_from([0, 1, 5, 9, 40])),
+            max_size=60,
+        ),
         st.integers(1, 5),
         st.integers(1, 9),
         st.integers(0, 60),
     )
     def test_every_message_once_and_the_same_after_a_resume(
-        self, kinds: list[bool], batch: int, split: int, cut: int
+        self, recorded: list[tuple[bool, int, int]], batch: int, split: int, cut: int
     ) -> None:
-        slots = [image(n) if is_image else other(n) for n, is_image in enumerate(kinds)]
+        """Messages are an image or not, so many messages early, and so many 16ths of a limit."""
 
         def cut_up(behind: int) -> list[Segment]:
             segments = Segmenter(batch, split)
             found: list[Segment] = []
-            for place, slot in enumerate(slots):
+            waiting: list[tuple[int, MatchedImage]] = []
+            for place, (is_image, delay, size) in enumerate(recorded):
+                slot = image(place, ready=False) if is_image else other(place)
+                slot = slot._replace(raw=memoryview(EMPTY)[: size * COPIES_HELD // 16])
+                if slot.image is not None:
+                    waiting.append((place + delay, slot.image))
                 if place < behind:
                     segments.pass_over()
                 else:
                     segments.add(slot)
+                while waiting and waiting[0][0] <= place:
+                    waiting.pop(0)[1].ready = True
                 found += segments.full()
+            for _, late in waiting:
+                late.ready = True
             return found + list(segments.rest())
 
+        def plain(segments: list[Segment]) -> list[tuple[list[int], int, bool]]:
+            return [(stamps(segment), segment.position, segment.cut) for segment in segments]
+
         whole = cut_up(0)
-        assert [slot for segment in whole for slot in segment.slots] == slots
-        assert all(len(segment.images) == batch for segment in whole[:-1] if segment.images)
+        assert [n for segment in whole for n in stamps(segment)] == list(range(len(recorded)))
+        assert all(len(segment.images) <= batch for segment in whole)
+        for segment in whole[:-1]:  # full, or holding up too much
+            held = BATCH_HELD if segment.images else COPIES_HELD
+            size = sum(len(slot.raw) for slot in segment.slots)
+            assert len(segment.images) == batch or size > held
         cuts = [place for place, segment in enumerate(whole) if segment.cut]
         if cuts:
             at = cuts[cut % len(cuts)]
-            assert cut_up(whole[at].position) == whole[at + 1 :]
+            assert plain(cut_up(whole[at].position)) == plain(whole[at + 1 :])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,18 @@ class TestSpan:
         assert [at for at, _ in after["/cam/image_raw"]] == wanted
         assert [at for at, _ in after["/whistle"]] == [10**9 + 30 * MS]
 
+    @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+    def test_an_end_behind_the_end_is_the_end(
+        self, pipeline: Any, tmp_path: Path, storage: str
+    ) -> None:
+        bag = bag_maker.write_bag(tmp_path / "in", bag_maker.frames("/cam", 3), storage=storage)
+        job = BagJob((bag,), tmp_path / "out", end=1e12, outputs=("depth",))
+        assert convert_bag(job, pipeline()).done == 3
+
+    def test_a_start_behind_the_end(self, pipeline: Any, bag: Path, tmp_path: Path) -> None:
+        with pytest.raises(ParameterError, match=r"start: the recording is 0\.\d+ s long, got 9"):
+            convert_bag(BagJob((bag,), tmp_path / "out", start=9.0), pipeline())
+
     def test_every(self, pipeline: Any, bag: Path, tmp_path: Path) -> None:
         job = BagJob((bag,), tmp_path / "out", every=3, outputs=("depth",))
         report = convert_bag(job, pipeline())
@@ -79,6 +92,9 @@ class TestSpan:
         [
             ({"start": -1.0}, "start and end: expected 0 <= start < end"),
             ({"start": 5.0, "end": 5.0}, "start and end"),
+            ({"start": math.inf}, "start and end: .* got inf and 0"),
+            ({"end": math.inf}, "start and end: .* got 0 and inf"),
+            ({"end": math.nan}, "start and end: .* got 0 and nan"),
             ({"every": 0}, "every: expected at least 1 image, got 0"),
             ({"split": 0}, "split: expected at least 1"),
             ({"compression": "lz4"}, "compression 'lz4': expected one of none, zstd"),
@@ -94,6 +110,13 @@ class TestSpan:
 
 
 class TestSources:
+    def test_what_is_named_twice(self, bag: Path, tmp_path: Path) -> None:
+        inside = next(bag.glob("*.mcap"))
+        (tmp_path / "link").symlink_to(bag)
+        for again in (bag, inside, tmp_path / "link"):
+            with pytest.raises(BagError, match=r"\.mcap is named twice; name each bag"):
+                check_job(BagJob((bag, again), tmp_path / "out"))
+
     def test_several_bags_and_a_pattern(self, pipeline: Any, tmp_path: Path) -> None:
         left = bag_maker.write_bag(tmp_path / "left", bag_maker.frames("/left", 3))
         right = bag_maker.write_bag(
