@@ -25,6 +25,7 @@ from da_ros.offline.bag_page import write_bag_page
 from da_ros.offline.bag_report import BagReport
 from da_ros.offline.bag_scale import BagScale, TopicChoice
 from da_ros.offline.frame_log import FrameLog
+from da_ros.offline.image_matching import ImageMatching
 from da_ros.offline.lanes import choose_lanes, threads_in_lanes
 from da_ros.params import BAG_BATCH, BAG_NAMESPACE, BAG_OUTPUTS, BAG_SPLIT
 from da_ros.pipeline import DepthPipeline, available_outputs, checked_outputs, topics_of
@@ -101,13 +102,8 @@ def convert_bag(
     outputs = chosen_outputs(job, pipeline)
     job = replace(job, lanes=choose_lanes(job.lanes, pipeline.estimator))
     with threads_in_lanes(job.lanes), BagInputs(job.sources) as source:
-        selection = select(job, source)
-        topics = topics_of(outputs, pipeline.model.kind, scaled=pipeline.is_scaled)
-        _check_names(source, selection, topics)
-        scale = BagScale.of(
-            source, selection.cameras, pipeline.model, pipeline.params.scale, job.measured
-        )
-        evaluation = _evaluation(job, source, selection, pipeline, scale)
+        work = prepared(job, source, pipeline, outputs)
+        selection, scale, evaluation = work.selection, work.scale, work.evaluation
         target = BagOutput(
             job.target,
             job.storage or source.storage,
@@ -122,15 +118,14 @@ def convert_bag(
             if has_journal(target.folder):
                 journal.load()
             log = FrameLog(target.folder / "frames", selection.expected)
-            matching = scale.matching(source, selection.cameras, pipeline.params.scale, evaluation)
             conversion = BagConversion(
                 source,
                 target,
                 selection,
-                matching,
+                work.matching,
                 pipeline,
                 outputs,
-                topics,
+                work.topics,
                 log,
                 scale,
                 evaluation,
@@ -146,6 +141,44 @@ def convert_bag(
             except OSError as error:  # pictures, page and manifest fill a disk too
                 raise BagError(f"cannot write {job.target}: {error}") from error
             return report
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job comes to on an open recording.
+
+    Attributes:
+        selection: Of the recording.
+        topics: What each camera gets, relative to its namespace.
+        scale: Where metres come from.
+        evaluation: What depth is compared with; None for nothing.
+        matching: Brings together what belongs to an image.
+    """
+
+    selection: Selection
+    topics: tuple[str, ...]
+    scale: BagScale
+    evaluation: BagEvaluation | None
+    matching: ImageMatching
+
+
+def prepared(
+    job: BagJob, source: BagInputs, pipeline: DepthPipeline, outputs: frozenset[str]
+) -> Work:
+    """Find all that a run needs, or refuse it.
+
+    Raises:
+        BagError: If there is no camera, or a name is taken.
+        ParameterError: If topics do not fit the bag.
+        InputError: If a saved calibration does not fit the model.
+    """
+    selection, params = select(job, source), pipeline.params.scale
+    topics = topics_of(outputs, pipeline.model.kind, scaled=pipeline.is_scaled)
+    _check_names(source, selection, topics)
+    scale = BagScale.of(source, selection.cameras, pipeline.model, params, job.measured)
+    evaluation = _evaluation(job, source, selection, pipeline, scale)
+    matching = scale.matching(source, selection.cameras, params, evaluation)
+    return Work(selection, tuple(topics), scale, evaluation, matching)
 
 
 def finished_before(job: BagJob, pipeline: DepthPipeline) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from da_ros.conversions import ENCODINGS, decode_compressed
+from da_ros.conversions.depth_images import DEPTH_ENCODINGS
 from da_ros.conversions.encodings import Layout
 from da_ros.errors import BagError, DaRosError, InputError, ParameterError
 from da_ros.offline.bag_input import BagInput
@@ -19,6 +20,7 @@ from da_ros.pipeline.outputs import CAMERA_INFO, IMAGE
 
 _TOPIC = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
 _COMPRESSED = "/compressed"
+_COMPRESSED_DEPTH = "/compressedDepth"
 _LOOKED_AT = 5  # images of a topic, until one can be read
 
 
@@ -64,34 +66,64 @@ def choose_cameras(
     """
     if not _TOPIC.fullmatch(prefix):
         raise ParameterError(f"prefix {prefix!r}: expected a topic name such as /da_ros")
-    if infos and len(infos) != len(images):
+    topics = _expanded(bag, images)
+    if infos and len(infos) != len(topics):
         raise ParameterError(
-            f"camera_info topics: expected one for each of the {len(images)} image topics, got "
-            f"{len(infos)}; name the images with --image in the same order"
+            f"camera_info topics: expected one for each of the {len(topics)} image topics "
+            f"({', '.join(topics) or 'none named'}), got {len(infos)}; name the images with "
+            "--image in the same order"
         )
-    chosen = _named(bag, _expanded(bag, images), infos) if images else _found(bag)
+    chosen = _named(bag, topics, infos) if images else _found(bag)
     return _with_namespaces(chosen, prefix)
 
 
 def _expanded(bag: BagInput | BagInputs, patterns: Sequence[str]) -> list[str]:
-    """Image topics that patterns with wildcards fit, in the order of the patterns.
+    """Image topics that patterns fit, in the order of the patterns.
+
+    Wildcards stand for cameras: depth, earlier outputs, and compressed topics whose raw one is
+    taken are left out.
 
     Raises:
-        ParameterError: If one with wildcards fits none.
+        ParameterError: If a pattern with wildcards fits none.
     """
-    known = sorted(t for t, kind in _types(bag).items() if kind in (IMAGE, COMPRESSED_IMAGE))
+    types = _types(bag)
+    known = sorted(t for t, kind in types.items() if kind in (IMAGE, COMPRESSED_IMAGE))
+    exact = [pattern for pattern in patterns if not _is_wild(pattern)]
     found: list[str] = []
     for pattern in patterns:
-        if not any(sign in pattern for sign in "*?["):
+        if not _is_wild(pattern):
             found.append(pattern)
             continue
-        fitting = fnmatch.filter(known, pattern)
+        fitting = [t for t in fnmatch.filter(known, pattern) if _is_picture(bag, t, types[t])]
         if not fitting:
             raise ParameterError(
-                f"image {pattern!r} fits no image topic; the bag has: {', '.join(known) or 'none'}"
+                f"image {pattern!r} fits no camera's image topic; the bag has: "
+                f"{', '.join(known) or 'none'}"
             )
-        found += [topic for topic in fitting if topic not in found]
+        taken = {*found, *exact, *fitting}
+        found += [
+            topic
+            for topic in fitting
+            if topic not in {*found, *exact}
+            and (_base(topic) == topic or _base(topic) not in taken)
+        ]
     return found
+
+
+def _is_wild(pattern: str) -> bool:
+    return any(sign in pattern for sign in "*?[")
+
+
+def _is_picture(bag: BagInput | BagInputs, topic: str, msgtype: str) -> bool:
+    """Whether a topic is neither depth nor an output of ours; what cannot be read may be one."""
+    if "/da_ros/" in topic or topic.endswith(_COMPRESSED_DEPTH):
+        return False
+    for message in bag.first(topic, _LOOKED_AT) if msgtype == IMAGE else ():
+        try:
+            return read_message(message.raw, msgtype).encoding not in DEPTH_ENCODINGS
+        except InputError:
+            continue
+    return True
 
 
 def _named(

@@ -91,11 +91,13 @@ class _Piece:
         segment: What it was.
         work: Of its images, whatever the last stage made.
         memory: What the stages remember behind it, where a part ends.
+        faults: Transforms that are none: topic, time of the image that carries them, why.
     """
 
     segment: Segment
     work: Any = None
     memory: dict[str, Any] = field(default_factory=dict)
+    faults: list[tuple[str, int, DaRosError]] = field(default_factory=list)
 
 
 class BagConversion:
@@ -269,7 +271,8 @@ class BagConversion:
         images = piece.segment.images
         predicted: list[Predicted | DaRosError] = []
         for image, item in zip(images, piece.work, strict=True):
-            self._scale.take(image.transforms)
+            for topic, fault in self._scale.take(image.transforms):
+                piece.faults.append((topic, image.timestamp, fault))
             predicted += self._pipeline.scale([item])
         frames = self._pipeline.to_depth(predicted)
         for image, item, frame in zip(images, predicted, frames, strict=True):
@@ -287,6 +290,8 @@ class BagConversion:
         """Write a finished piece in the order of the recording, and count."""
         start = time.perf_counter()
         results = iter(piece.work)
+        for fault in piece.faults:
+            self.report.fail(*fault)
         for slot in piece.segment.slots:
             self.report.read[slot.topic] += 1
             if slot.copy is not None:

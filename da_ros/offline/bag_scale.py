@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from da_ros.conversions.depth_images import DEPTH_ENCODINGS
-from da_ros.errors import ParameterError
+from da_ros.errors import DaRosError, InputError, ParameterError
 from da_ros.offline.bag_cameras import BagCamera
 from da_ros.offline.bag_input import BagInput
 from da_ros.offline.bag_inputs import BagInputs
@@ -22,6 +22,8 @@ from da_ros.scale.observations.transforms import TransformBuffer, TransformError
 from da_ros.types import ModelInfo
 
 Bag = BagInput | BagInputs
+
+_LOOKED_AT = 5  # images of a topic, until one can be read
 
 
 class Evaluation(Protocol):
@@ -54,12 +56,10 @@ class BagScale:
     Attributes:
         topics: Of each camera, by its image topic.
         transforms: Filled from /tf and /tf_static.
-        faults: Transforms that were none, by reason.
     """
 
     topics: dict[str, EvidenceTopics] = field(default_factory=dict)
     transforms: TransformBuffer = field(default_factory=TransformBuffer)
-    faults: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -73,9 +73,19 @@ class BagScale:
         """Find the topics, and give every camera's stream its scale.
 
         Raises:
-            ParameterError: If a source is on and the bag has no topic for it.
+            ParameterError: If a source is on and the bag has no topic for it, or a topic is named
+                for a source that is off.
             InputError: If a saved calibration does not fit the model.
         """
+        for named, on, option in (
+            (choice.depth, params.depth_image, "depth-image"),
+            (choice.cloud, params.point_cloud, "point-cloud"),
+        ):
+            if named and not on:
+                raise ParameterError(
+                    f"scale: {', '.join(named)} is named, but its source is off; add "
+                    f"--scale-{option}"
+                )
         made = cls()
         for place, camera in enumerate(cameras):
             depth = info = cloud = ""
@@ -110,8 +120,9 @@ class BagScale:
         dynamic = moving and "/tf" in bag.topics
         return ImageMatching(cameras, shelves, references, transforms=moving, dynamic=dynamic)
 
-    def take(self, transforms: Sequence[tuple[bool, Any]]) -> None:
-        """Add what an image carries; a transform that is none is counted."""
+    def take(self, transforms: Sequence[tuple[bool, Any]]) -> list[tuple[str, DaRosError]]:
+        """Add what an image carries; return the topics of transforms that are none, and why."""
+        faults: list[tuple[str, DaRosError]] = []
         for static, message in transforms:
             for item in message.transforms:
                 place, turn = item.transform.translation, item.transform.rotation
@@ -126,7 +137,8 @@ class BagScale:
                         static=static,
                     )
                 except TransformError as error:
-                    self.faults[str(error)] = self.faults.get(str(error), 0) + 1
+                    faults.append(("/tf_static" if static else "/tf", error))
+        return faults
 
 
 def needs_transforms(params: ScaleParams) -> bool:
@@ -137,15 +149,23 @@ def needs_transforms(params: ScaleParams) -> bool:
 
 
 def depth_topics(bag: Bag) -> list[str]:
-    """Topics of depth images, by the encoding of their first message."""
-    found = []
-    for connection in bag.connections:
-        if connection.msgtype != IMAGE or "/da_ros/" in connection.topic:
-            continue
-        for message in bag.first(connection.topic):
-            if read_message(message.raw, IMAGE).encoding in DEPTH_ENCODINGS:
-                found.append(connection.topic)
-    return sorted(set(found))
+    """Topics of depth images, by the encoding of their first readable message."""
+    images = {c.topic for c in bag.connections if c.msgtype == IMAGE}
+    return sorted(
+        topic
+        for topic in images
+        if "/da_ros/" not in topic and _encoding_of(bag, topic) in DEPTH_ENCODINGS
+    )
+
+
+def _encoding_of(bag: Bag, topic: str) -> str:
+    """Encoding of a topic's first readable image; empty if none of the first few is."""
+    for message in bag.first(topic, _LOOKED_AT):
+        try:
+            return str(read_message(message.raw, IMAGE).encoding)
+        except InputError:
+            continue  # the run counts it
+    return ""
 
 
 def cloud_topics(bag: Bag) -> list[str]:

@@ -81,6 +81,33 @@ class TestChooseCameras:
         (camera,) = chosen(bag, "/a/image_raw", infos=("/b/camera_info",))
         assert camera.info_topic == "/b/camera_info"
 
+    def test_wildcards_stand_for_cameras(self, tmp_path: Path) -> None:
+        """Depth, our own outputs and second transports are left out; what is named stays."""
+        entries = [
+            *bag_maker.frames("/a", 1),
+            *bag_maker.frames("/b", 1),
+            bag_maker.compressed("/a/image_raw/compressed", 1, 1),
+            bag_maker.compressed("/c/image_raw/compressed", 1, 1),
+            bag_maker.image("/a/depth", 2, 2, encoding="16UC1"),
+            bag_maker.compressed("/a/depth/compressedDepth", 1, 1, "16UC1; compressedDepth png"),
+            bag_maker.image("/a/da_ros/depth/color", 1, 1),
+        ]
+        bag = bag_maker.write_bag(tmp_path / "in", entries)
+
+        def topics(*patterns: str) -> list[str]:
+            return [camera.image_topic for camera in chosen(bag, *patterns)]
+
+        assert topics("*") == ["/a/image_raw", "/b/image_raw", "/c/image_raw/compressed"]
+        assert topics("/b/image_raw", "/*/image_raw") == ["/b/image_raw", "/a/image_raw"]
+        assert topics("/*/image_raw", "/b/image_raw") == ["/a/image_raw", "/b/image_raw"]
+        assert topics("/a/*", "/b/*") == ["/a/image_raw", "/b/image_raw"]
+        assert topics("/a/depth") == ["/a/depth"]
+        with pytest.raises(ParameterError, match=r"each of the 2 image topics \(/a/image_raw, /b"):
+            chosen(bag, "/*/image_raw", infos=("/a/camera_info",))
+        infos = ("/b/camera_info", "/a/camera_info")
+        cameras = chosen(bag, "/*/image_raw", infos=infos)
+        assert [camera.info_topic for camera in cameras] == list(infos)
+
     def test_the_reasons_why_there_is_none(self, tmp_path: Path) -> None:
         entries = [
             bag_maker.image("/lonely/image_raw", 1, 1),
@@ -97,7 +124,7 @@ class TestChooseCameras:
         [
             (("/a/camera_info",), (), r"/a/camera_info \(sensor_msgs/msg/CameraInfo\) is no"),
             (("/a/image_raw",), ("/a/image_raw",), r"/a/image_raw \(sensor_msgs/msg/Image\) is"),
-            ((), ("/a/camera_info",), "expected one for each of the 0 image topics, got 1"),
+            ((), ("/a/camera_info",), r"the 0 image topics \(none named\), got 1"),
             (("/a/image_raw", "/a/image_raw"), (), "the same camera is named twice"),
             (("/a/image_raw", "/a/image_raw/compressed"), (), "the same camera is named twice"),
         ],

@@ -10,10 +10,11 @@ import bag_maker
 import numpy as np
 import pytest
 
-from da_ros.errors import InputError, ParameterError
+from da_ros.errors import BagError, InputError, ParameterError
 from da_ros.offline.bag import BagJob, convert_bag
 from da_ros.offline.bag_input import BagInput
 from da_ros.offline.bag_output import unfinished_folder
+from da_ros.offline.bag_plan import plan_bag
 from da_ros.offline.bag_scale import TopicChoice, cloud_topics, depth_topics
 from da_ros.scale.observations.static import StaticCalibration, save_calibration
 from da_ros.types import Kind
@@ -238,6 +239,69 @@ class TestWithoutEvidence:
         assert report.added == {"/da_ros/inverse_depth/image": 3}
         assert report.notes == {("/cam/image_raw", "no metres: the scale is none"): 3}
         assert "no metres: the scale is none" in (job.target / "report.html").read_text()
+
+
+class TestPlan:
+    @pytest.mark.parametrize("kind", ["depth", "cloud"])
+    def test_it_knows_the_size_of_metres(self, pipeline: Any, tmp_path: Path, kind: str) -> None:
+        bag = recording(pipeline, tmp_path, kind)
+        job = BagJob((bag,), tmp_path / "out", outputs=("depth", "points"))
+        plan = plan_bag(job, pipeline(RELATIVE, **parameters(kind)))
+        convert_bag(job, pipeline(RELATIVE, **parameters(kind)))
+        after = bag_maker.messages_of(job.target)
+        added = sum(len(raw) for topic in plan.added for _, raw in after.get(topic, []))
+        assert plan.added_bytes == pytest.approx(added, rel=0.2)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"evaluate": "/nope"}, "evaluate /nope: no depth images or clouds"),
+            ({"measured": TopicChoice(cloud=("/x",))}, "its source is off; add --scale-point"),
+        ],
+    )
+    def test_it_refuses_what_a_run_refuses(
+        self, pipeline: Any, tmp_path: Path, options: dict[str, Any], message: str
+    ) -> None:
+        bag = recording(pipeline, tmp_path, "depth", 1)
+        job = BagJob((bag,), tmp_path / "out", **options)
+        for do in (plan_bag, convert_bag):
+            with pytest.raises(ParameterError, match=message):
+                do(job, pipeline(RELATIVE, scale__depth_image=True))  # type: ignore[operator]
+
+    def test_names_that_are_taken(self, pipeline: Any, tmp_path: Path) -> None:
+        convert_bag(
+            BagJob((recording(pipeline, tmp_path, "depth", 1),), tmp_path / "one"),
+            pipeline(RELATIVE),
+        )
+        with pytest.raises(BagError, match="already has /da_ros"):
+            plan_bag(BagJob((tmp_path / "one",), tmp_path / "two"), pipeline(RELATIVE))
+
+
+class TestDamage:
+    @pytest.mark.parametrize("topic", ["/cam/image_raw", "/cam/depth/image_rect"])
+    def test_a_damaged_first_image_costs_itself(
+        self, pipeline: Any, tmp_path: Path, topic: str
+    ) -> None:
+        bag = recording(pipeline, tmp_path, "depth")
+        spoilt = bag_maker.with_first_cut(bag, tmp_path / "spoilt", topic)
+        evaluate = "/cam/depth/image_rect"
+        job = BagJob((spoilt,), tmp_path / "out", outputs=("depth",), evaluate=evaluate)
+        report = convert_bag(job, pipeline(RELATIVE, scale__depth_image=True))
+        ((failed, reason),) = report.failures
+        assert (failed, report.images) == (topic, 24)
+        assert reason.startswith("damaged sensor_msgs/msg/Image message")
+        assert report.done >= 23
+
+    def test_a_transform_that_is_none_is_counted(self, pipeline: Any, tmp_path: Path) -> None:
+        bag = recording(pipeline, tmp_path, "cloud")
+        wrong = bag_maker.transform(
+            "/tf_static", 10**9 - 2, 10**9, "cam", "lidar", (0, 0, 0), (0, 0, 0, 0)
+        )
+        other = bag_maker.write_bag(tmp_path / "wrong", [wrong])
+        job = BagJob((other, bag), tmp_path / "out", outputs=("depth",), split=8)
+        report = convert_bag(job, pipeline(RELATIVE, **parameters("cloud")))
+        assert [(topic, n) for (topic, _), n in report.failures.items()] == [("/tf_static", 1)]
+        assert not report.complete
 
 
 class TestTopics:

@@ -135,7 +135,9 @@ class TestSources:
 
     def test_a_pattern_that_fits_no_image(self, pipeline: Any, bag: Path, tmp_path: Path) -> None:
         job = BagJob((bag,), tmp_path / "out", images=("/front/*",))
-        with pytest.raises(ParameterError, match=r"'/front/\*' fits no image topic; the bag has"):
+        with pytest.raises(
+            ParameterError, match=r"'/front/\*' fits no camera's image topic; the bag has"
+        ):
             convert_bag(job, pipeline())
 
     @pytest.mark.parametrize("compression", ["none", "zstd"])

@@ -140,12 +140,13 @@ def transform(
     parent: str,
     child: str,
     place: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    turn: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0),
 ) -> Entry:
-    """A TFMessage with one transform that does not turn."""
+    """A TFMessage with one transform, by default one that does not turn."""
     types: Any = STORE.types
     pose = types["geometry_msgs/msg/Transform"](
         translation=types["geometry_msgs/msg/Vector3"](*place),
-        rotation=types["geometry_msgs/msg/Quaternion"](0.0, 0.0, 0.0, 1.0),
+        rotation=types["geometry_msgs/msg/Quaternion"](*turn),
     )
     one = types["geometry_msgs/msg/TransformStamped"](
         header=header(stamp, parent), child_frame_id=child, transform=pose
@@ -194,6 +195,24 @@ def write_bag(
             data = (raw or {}).get(index) or STORE.serialize_cdr(entry.message, entry.msgtype)
             writer.write(known[entry.topic], entry.timestamp, data)
     return path
+
+
+def with_first_cut(source: Path, target: Path, topic: str) -> Path:
+    """Copy a bag whose first message of a topic is cut short."""
+    with (
+        Reader(source) as reader,
+        Writer(target, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        copies = {
+            c.id: writer.add_connection(c.topic, c.msgtype, msgdef=c.msgdef.data, rihs01=c.digest)
+            for c in reader.connections
+        }
+        first = True
+        for connection, timestamp, raw in reader.messages():
+            cut = first and connection.topic == topic
+            first = first and not cut
+            writer.write(copies[connection.id], timestamp, raw[:40] if cut else raw)
+    return target
 
 
 def messages_of(path: Path) -> dict[str, list[tuple[int, bytes]]]:
