@@ -26,6 +26,9 @@ SUFFIXES = {".mcap": "mcap", ".db3": "sqlite3"}
 
 ROS1_SUFFIX = ".bag"
 
+METADATA = "metadata.yaml"
+"""What makes a folder a bag."""
+
 
 class RawMessage(NamedTuple):
     """One recorded message.
@@ -229,7 +232,7 @@ class BagInput:
                 f"bag {path}: expected a folder with metadata.yaml, a .mcap, a .db3 or a ROS 1 "
                 ".bag file"
             )
-        if path.is_dir() and not (path / "metadata.yaml").is_file():
+        if path.is_dir() and not (path / METADATA).is_file():
             inside = [str(file) for file in sorted(path.iterdir()) if file.suffix in SUFFIXES]
             hint = (
                 f"its recorder was killed; give the files themselves: {' '.join(inside)}"

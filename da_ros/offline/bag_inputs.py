@@ -10,28 +10,39 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
+import yaml
 from rosbags.interfaces import Connection
 
-from da_ros.offline.bag_input import SUFFIXES, BagInput, RawMessage, counts_of
+from da_ros.errors import BagError
+from da_ros.offline.bag_input import METADATA, SUFFIXES, BagInput, RawMessage, counts_of
+
+_NAMES = "relative_file_paths"
 
 
 class BagInputs:
     """Several bags as one recording, their messages merged by time; a context manager.
 
     A topic that several bags have alike (type, hash, QoS) is one connection. Of a folder without
-    metadata.yaml, as a killed recorder leaves it, the files are read one by one.
+    metadata.yaml, as a killed recorder leaves it, the files are read one by one. So are those of a
+    folder of which one is missing or cannot be opened; ``stopped`` then says which.
+
+    Attributes:
+        bags: That are read.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.bags = [BagInput(file) for path in paths for file in _readable(path)]
+        self._unread: list[str] = []
         self._stack = contextlib.ExitStack()
         self._merged: list[Connection] = []
         self._of: dict[tuple[int, int], Connection] = {}
 
     def __enter__(self) -> BagInputs:
         with contextlib.ExitStack() as stack:
-            for bag in self.bags:
-                stack.enter_context(bag)
+            opened, faults = _opened(self.bags, stack)
+            if not opened:
+                raise faults[0]
+            self.bags, self._unread = opened, [str(fault) for fault in faults]
             self._merge()
             self._stack = stack.pop_all()
         return self
@@ -77,8 +88,9 @@ class BagInputs:
 
     @property
     def stopped(self) -> str:
-        """Why reading ended before the end of a bag; empty if it did not."""
-        return "; ".join(bag.stopped for bag in self.bags if bag.stopped)
+        """Why reading ended before the end of a bag, or did not begin; empty if all was read."""
+        stopped = (bag.stopped for bag in self.bags if bag.stopped)
+        return "; ".join([*self._unread, *stopped])
 
     @property
     def lost(self) -> Counter[tuple[str, str]]:
@@ -128,13 +140,48 @@ class BagInputs:
                 self._of[place, source.id] = same
 
 
+def _opened(
+    bags: Sequence[BagInput], stack: contextlib.ExitStack
+) -> tuple[list[BagInput], list[BagError]]:
+    """Open what can be opened, of a folder at least some files; and say what cannot, and why."""
+    opened: list[BagInput] = []
+    faults: list[BagError] = []
+    for bag in bags:
+        try:
+            opened.append(stack.enter_context(bag))
+        except BagError as fault:
+            files, missing = _parts(bag.path)
+            some, others = _opened([BagInput(file) for file in files], stack)
+            opened += some
+            faults += [*others, *missing] if some else [fault]
+    return opened, faults
+
+
+def _parts(path: Path) -> tuple[list[Path], list[BagError]]:
+    """Files of a folder with metadata.yaml, and what to say of those that are not there."""
+    if not (path / METADATA).is_file():
+        return [], []
+    try:
+        document = yaml.safe_load((path / METADATA).read_text("utf-8"))
+        names = [str(name) for name in document["rosbag2_bagfile_information"][_NAMES]]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return _in_order(path), []
+    files = [path / Path(name).name for name in names if Path(name).suffix in SUFFIXES]
+    there = [file for file in files if file.is_file()]
+    return there, [BagError(f"bag {file} is missing") for file in files if file not in there]
+
+
 def _readable(path: Path) -> list[Path]:
     """A bag, or the files of one without metadata.yaml in the order of their numbers."""
-    if not path.is_dir() or (path / "metadata.yaml").is_file():
+    if not path.is_dir() or (path / METADATA).is_file():
         return [path]
+    return _in_order(path) or [path]
+
+
+def _in_order(path: Path) -> list[Path]:
     files = [file for file in path.iterdir() if file.suffix in SUFFIXES]
     numbers = {file: [int(word) for word in re.findall(r"\d+", file.stem)] for file in files}
-    return sorted(files, key=lambda file: (numbers[file], file.name)) or [path]
+    return sorted(files, key=lambda file: (numbers[file], file.name))
 
 
 def _alike(one: Connection, other: Connection) -> bool:

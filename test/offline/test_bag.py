@@ -337,6 +337,17 @@ class TestDamage:
         assert all("in.mcap: damaged chunk at byte" in reason for _, reason in report.lost)
         assert len(bag_maker.messages_of(tmp_path / "out")["/da_ros/points"]) == report.done
 
+    def test_a_file_of_a_killed_recorder_that_is_empty(
+        self, pipeline: Any, bag: Path, tmp_path: Path
+    ) -> None:
+        (bag / "metadata.yaml").unlink()
+        (bag / "in_1.mcap").write_bytes(b"")
+        report = convert_bag(BagJob((bag,), tmp_path / "out"), pipeline())
+        assert (report.done, report.complete) == (5, False)
+        assert "in_1.mcap cannot be read" in report.stopped
+        made = json.loads((tmp_path / "out" / "manifest.json").read_text())
+        assert "in_1.mcap cannot be read" in made["stopped"]
+
     def test_nothing_done_leaves_nothing(self, pipeline: Any, tmp_path: Path) -> None:
         entries = [
             bag_maker.image("/cam/image_raw", 10, 5, cut=1),
