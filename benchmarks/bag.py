@@ -297,11 +297,10 @@ def measured(sizes: Sizes, folder: Path) -> dict[str, Any]:
         made = throughput(case, bags[count], count, rounds, folder)
         record["throughput"][case] = made
         print(f"{case}: {json.dumps(made)}", flush=True)
-        if not few:
-            stages = core_ms(case, bags[sizes.nano], min(sizes.nano, 80), folder)
-            shutil.rmtree(folder / "stages")
-            record["core_ms"][case] = stages
-            print(f"{case}, core-ms: {json.dumps(stages)}", flush=True)
+        stages = core_ms(case, bags[count], min(count, 80), folder)
+        shutil.rmtree(folder / "stages")
+        record["core_ms"][case] = stages
+        print(f"{case}, core-ms: {json.dumps(stages)}", flush=True)
     record["peak_rss_mb"] = {str(count): peak_memory(count, folder) for count in sizes.memory}
     print("peak RSS [MB]:", record["peak_rss_mb"], flush=True)
     usual = played(sizes.played, folder)

@@ -105,6 +105,7 @@ def write_manifest(
         "lost": _pairs(report.lost),
         "stopped": report.stopped,
         "evaluation": log.evaluation(),
+        "evaluation_over_time": log.scores(),
         "model": {**asdict(pipeline.model), "kind": str(pipeline.model.kind)},
         "options": {name: _plain(value) for name, value in asdict(job).items()},
         "parameters": pipeline.params.values(),

@@ -68,7 +68,10 @@ def _camera_sections(topic: str, log: FrameLog) -> list[Section]:
     sections = [Section(f"{topic} over time", plots)]
     if any(math.isfinite(item.ratio) for item in figures):
         scores = log.evaluation()[topic]
-        facts = {words: f"{scores[name]:.4g}" for name, words in _SCORES.items()}
+        facts = {
+            words: f"{scores[name]:.4g}" if name in scores else "not determined"
+            for name, words in _SCORES.items()
+        }
         title = f"{topic} against measured depth"
         sections.append(Section(title, _error_plots(figures, metres=camera.metres), facts))
     shown = log.pictures(topic)
@@ -103,6 +106,7 @@ def _error_plots(figures: Sequence[FrameFigures], *, metres: bool) -> list[Figur
         for name, words, caption in (
             ("ratio", ratio, "Drift of the scale" + (": 1 is right" if metres else "")),
             ("abs_rel", "AbsRel", "Mean absolute relative error"),
+            ("delta1", "delta1", "Share of points within a factor of 1.25"),
         )
     ]
 

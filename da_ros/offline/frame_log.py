@@ -23,6 +23,7 @@ from da_ros.types import DepthScale, ScaleShift
 SHOWN = 12
 """Frames of each camera on the contact sheet."""
 
+_NO_RATIO = 1e-9  # a ratio this small is rounding
 _KEPT = 1500  # figures of each camera; when there are more, every other one goes
 _LOOK = 16  # figures look at every n-th row and column
 _WIDTH = 320  # of a picture on the sheet [px]
@@ -129,7 +130,10 @@ class FrameLog:
             self.cameras[topic] = _Camera(**{**known, "figures": figures})
 
     def evaluation(self) -> dict[str, dict[str, float]]:
-        """Means of the scores by camera, and their ratio at the beginning and at the end."""
+        """Means of the scores by camera, and their ratio at the beginning and at the end.
+
+        Without a drift where the ratio is not determined: a scene as flat as a wall has none.
+        """
         made = {}
         for topic, camera in self.cameras.items():
             ratios = [item.ratio for item in camera.figures if math.isfinite(item.ratio)]
@@ -144,8 +148,21 @@ class FrameLog:
                 "ratio_median": float(np.median(ratios)),
                 "ratio_first_tenth": first,
                 "ratio_last_tenth": last,
-                "scale_drift": last / first - 1.0,
             }
+            if min(abs(first), abs(last)) > _NO_RATIO:
+                made[topic]["scale_drift"] = last / first - 1.0
+        return made
+
+    def scores(self) -> dict[str, dict[str, list[float | int]]]:
+        """The scores over time by camera, of the frames whose figures are kept."""
+        made = {}
+        for topic, camera in self.cameras.items():
+            scored = [item for item in camera.figures if math.isfinite(item.abs_rel)]
+            if scored:
+                made[topic] = {
+                    name: [getattr(item, name) for item in scored]
+                    for name in ("number", "stamp", "abs_rel", "delta1", "ratio")
+                }
         return made
 
     def _thin(self, camera: _Camera) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
@@ -12,7 +13,10 @@ import bag_maker
 import pytest
 import torch
 from rosbags.rosbag2 import Reader
+from tqdm import tqdm
 
+from da_ros.cli.bag import _shown_on
+from da_ros.offline.bag_conversion import Progress
 from da_ros.offline.bag_output import unfinished_folder
 
 SIZE = "70"  # px: a network this small is quick, and is the same code
@@ -160,6 +164,21 @@ class TestErrors:
         )  # fmt: skip
         assert again.returncode == 3, again.stderr
         assert "finished before, INCOMPLETE: 4 of 5 images done, 1 failed" in again.stdout
+
+    def test_the_bar_says_how_far_and_where_the_time_goes(self) -> None:
+        """On a terminal of its own; a resumed run begins where the other was."""
+        said = io.StringIO()
+        with tqdm(unit=" frames", file=said, ncols=160, mininterval=0) as bar:
+            show = _shown_on(bar)
+            busy = {"read": 1.0, "network": 3.0}
+            show(Progress(done=10, total=40, behind=8, busy=busy))
+            assert (bar.total, bar.initial, bar.n) == (40, 8, 10)
+            show(Progress(done=30, total=40, behind=8, busy=busy))
+            show(Progress(done=41, total=40, behind=8, busy=busy))  # the index said too few
+            assert (bar.total, bar.n) == (41, 41)
+        assert "30/40" in said.getvalue()
+        assert "read 25% network 75%" in said.getvalue()
+        assert "frames/s" in said.getvalue()
 
     @pytest.mark.slow
     def test_ctrl_c_keeps_what_is_finished(self, weights: Path, tmp_path: Path) -> None:

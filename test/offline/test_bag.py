@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +17,7 @@ import bag_maker
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from rosbags.rosbag2 import CompressionMode, Reader
 
 from da_ros.errors import BagError, ParameterError
@@ -240,6 +244,24 @@ class TestConvertBag:
             bag_maker.STORE.deserialize_cdr(raw, "sensor_msgs/msg/CameraInfo") for raw in raws
         ]
         assert [info.k[0] for info in infos] == [50.0, 51.0, 52.0, 53.0, 54.0, 55.0]
+
+    def test_the_report_shows_what_was_done(
+        self, pipeline: Any, bag: Path, tmp_path: Path
+    ) -> None:
+        """Sections, and pictures that can be opened: one contact sheet, one plot."""
+        job = BagJob((bag,), tmp_path / "out")
+        convert_bag(job, pipeline())
+        page = (job.target / "report.html").read_text()
+        for words in (
+            "<h2>/cam/image_raw</h2>", "Image and depth; near is bright",
+            "<h2>/cam/image_raw over time</h2>", "Depth over time [m]", "Scale over time",
+            "<h2>Throughput by stage</h2>", "Stage network", "frames/s", "<h2>Messages</h2>",
+        ):  # fmt: skip
+            assert words in page, words
+        found = re.findall(r"data:image/(?:png|jpeg);base64,([A-Za-z0-9+/=]+)", page)
+        pictures = [np.asarray(Image.open(io.BytesIO(base64.b64decode(text)))) for text in found]
+        assert len(pictures) == 3
+        assert all(picture.std() > 5 for picture in pictures)
 
     def test_progress(self, pipeline: Any, bag: Path, tmp_path: Path) -> None:
         seen: list[tuple[int, int]] = []

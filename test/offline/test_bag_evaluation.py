@@ -84,9 +84,49 @@ class TestConvertBag:
             assert found["ratio_median"] == pytest.approx(1.05, rel=1e-3)
             assert found["delta1"] == 1.0
         assert found["scale_drift"] == pytest.approx(0.0, abs=1e-6)
+        over_time = made["evaluation_over_time"]["/cam/image_raw"]
+        assert over_time["number"] == [0, 1, 2, 3]
+        assert np.mean(over_time["abs_rel"]) == pytest.approx(found["abs_rel"])
+        assert np.mean(over_time["delta1"]) == pytest.approx(found["delta1"])
+        assert np.median(over_time["ratio"]) == pytest.approx(found["ratio_median"])
         page = (job.target / "report.html").read_text()
         assert "/cam/image_raw against measured depth" in page
+        for caption in (
+            "Drift of the scale", "Mean absolute relative error",
+            "Share of points within a factor of 1.25",
+        ):  # fmt: skip
+            assert caption in page
         assert "http" not in page.replace("http-equiv", "").replace("www.w3.org", "")
+
+    def test_a_scanner(
+        self, pipeline: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Points at 0.8 of the depth that a metric network says, in a frame of their own."""
+        even = np.full((240, 320, 3), 120, np.uint8)
+        monkeypatch.setattr(bag_maker, "pixels", lambda number: even)
+        monkeypatch.setattr(bag_maker, "HEIGHT", 240)
+        monkeypatch.setattr(bag_maker, "WIDTH", 320)
+        frames = bag_maker.frames("/cam", 4)
+        plain = bag_maker.write_bag(tmp_path / "plain", frames)
+        convert_bag(BagJob((plain,), tmp_path / "first", outputs=("depth",)), pipeline())
+        away = np.array([0.3, -0.1, 0.2])
+        entries = [bag_maker.transform("/tf_static", 1, 1, "cam", "lidar", tuple(away)), *frames]
+        v, u = (places.ravel() for places in np.mgrid[10:230:12, 10:310:16])
+        for at, raw in bag_maker.messages_of(tmp_path / "first")["/da_ros/depth/image"]:
+            message = bag_maker.STORE.deserialize_cdr(raw, bag_maker.IMAGE)
+            z = 0.8 * np.frombuffer(message.data, "<f4").reshape(240, 320)[v, u]
+            xyz = np.stack([(u - 159.5) / 50 * z, (v - 119.5) / 50 * z, z], -1)
+            stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+            entries.append(bag_maker.cloud("/lidar/points", at + 9, stamp, xyz - away))
+        entries.sort(key=lambda entry: entry.timestamp)
+        bag = bag_maker.write_bag(tmp_path / "in", entries)
+        job = BagJob((bag,), tmp_path / "out", evaluate="/lidar/points")
+        convert_bag(job, pipeline(scale__fixed_frame=""))
+        made = json.loads((job.target / "manifest.json").read_text())
+        found = made["evaluation"]["/cam/image_raw"]
+        assert found["frames"] == 4
+        assert found["ratio_median"] == pytest.approx(0.8, rel=0.01)
+        assert found["abs_rel"] == pytest.approx(0.25, rel=0.05)
 
     def test_a_topic_that_measures_nothing(self, pipeline: Any, tmp_path: Path) -> None:
         bag = bag_maker.write_bag(tmp_path / "in", bag_maker.frames("/cam", 1))

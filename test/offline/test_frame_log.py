@@ -103,6 +103,16 @@ class TestFrameLog:
         assert made["ratio_last_tenth"] == pytest.approx(1.375)
         assert made["scale_drift"] == pytest.approx(1.375 / 1.015 - 1)
 
+    def test_no_drift_where_the_ratio_is_not_determined(
+        self, frame: DepthFrame, tmp_path: Path
+    ) -> None:
+        """What measured a flat wall fits any network with a scale of 0, up to rounding."""
+        log = FrameLog(tmp_path / "frames", {"/cam": 0})
+        for ratio in (5e-17, 0.0, -4e-17):
+            log.take(matched(0), frame, FrameScore(0.0, 1.0, ratio))
+        assert "scale_drift" not in log.evaluation()["/cam"]
+        assert log.scores()["/cam"]["ratio"] == [5e-17, 0.0, -4e-17]
+
     def test_without_any_depth_there_is_nothing(self, frame: DepthFrame, tmp_path: Path) -> None:
         log = FrameLog(tmp_path / "frames", {"/cam": 1})
         log.take(matched(0), replace(frame, depth=None))
