@@ -249,3 +249,55 @@ class TestImportTime:
         program = f"import sys, {light}; print({heavy})"
         result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
         assert (result.returncode, result.stdout.strip()) == (0, "[]"), result.stderr
+
+
+def chosen_devices(tree: ast.AST) -> list[int]:
+    """Lines that put something on a GPU by themselves; to ask for ``device.type`` is no choice."""
+    asked = {
+        id(constant)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare) and ast.unparse(node.left).endswith(".type")
+        for constant in node.comparators
+    }
+    found = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"cuda(:\d+)?", node.value)
+        and id(node) not in asked
+    ]
+    return found + [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "cuda"
+    ]
+
+
+class TestOneDevice:
+    """Pitfall 14: a part of the work that goes to a GPU of its own accord."""
+
+    def test_one_module_chooses_it(self, repository: Path) -> None:
+        package = repository / "da_ros"
+        found = [
+            f"{path.relative_to(package)}:{line}"
+            for path in package.rglob("*.py")
+            for line in chosen_devices(ast.parse(path.read_text("utf-8")))
+        ]
+        assert {entry.split(":")[0] for entry in found} == {"network/device.py"}
+
+    @pytest.mark.parametrize(
+        ("text", "caught"),
+        [
+            ("x = y.cuda()", True),
+            ("x = y.to('cuda')", True),
+            ("x = torch.device('cuda:0')", True),
+            ("x = 'cuda' if torch.cuda.is_available() else 'cpu'", True),
+            ("x = device.type == 'cuda'", False),
+            ("torch.cuda.empty_cache()", False),
+        ],
+    )
+    def test_a_planted_choice_is_caught(self, text: str, *, caught: bool) -> None:
+        assert bool(chosen_devices(ast.parse(text))) is caught

@@ -206,6 +206,39 @@ class TestWarmUp:
             made.warm_up(60, 80)
 
 
+class StandIn:
+    """Says that it is a GPU, where there is none; what would be freed is counted."""
+
+    type = "cuda"
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.freed = 0
+        patch.setattr(torch.cuda, "empty_cache", self.free)
+
+    def free(self) -> None:
+        self.freed += 1
+
+
+class TestGpuMemory:
+    """By fault injection with a stand-in; not yet measured on a GPU."""
+
+    def test_it_is_freed_where_it_ran_out(self, monkeypatch):
+        made = estimator(network=Hungry(0, torch.cuda.OutOfMemoryError("CUDA out of memory")))
+        device = StandIn(monkeypatch)
+        monkeypatch.setattr(made, "device", device)
+        assert made._attempt(torch.zeros(1, 3, 70, 70)) is None
+        assert device.freed == 1
+
+    def test_close_frees_it_and_drops_the_recordings(self, monkeypatch):
+        made = estimator()
+        device = StandIn(monkeypatch)
+        monkeypatch.setattr(made, "device", device)
+        cleared = []
+        monkeypatch.setattr(made._graphs, "clear", lambda: cleared.append(True))
+        made.close()
+        assert (device.freed, cleared) == (1, [True])
+
+
 class TestClose:
     def test_frees_the_network(self):
         import gc

@@ -137,6 +137,40 @@ class TestNetworkFaults:
         self.drops(robot, (0, 255, 0), "internal error", "planted bug")
         assert "Traceback" in node.output
 
+    def test_an_allocator_that_refuses_is_asked_twice_and_a_size_that_fits_is_named(
+        self, robot: Robot, node: NodeProcess
+    ) -> None:
+        advice = "fits: one at a time, with input_size"
+        self.drops(robot, (0, 255, 255), "device", advice)
+
+        def beat() -> None:
+            """Wait until the diagnostics count what was dropped so far."""
+            beats = robot.beats
+            robot.until(lambda: robot.beats >= beats + 2, "two beats")
+
+        beat()
+        settled = robot.count("dropped: device")
+        asked = node.output.count("planted: asked for too much")
+        with robot.listen(Image, DEPTH) as heard:
+            cyan = np.full((HEIGHT, WIDTH, 3), (0, 255, 255), np.uint8)
+
+            def dropped() -> bool:
+                robot.send(robot.image(cyan), robot.info())
+                return robot.count("dropped: device") >= settled + 3
+
+            robot.until(dropped, "more drops")
+            robot.output_of(heard, good(robot))  # behind the last of them
+        beat()
+        frames = robot.count("dropped: device") - settled
+        asked = node.output.count("planted: asked for too much") - asked
+        assert asked == 2 * frames, "each frame is tried twice"
+
+    def test_memory_that_runs_out_beside_the_network_is_the_device_s_too(
+        self, robot: Robot
+    ) -> None:
+        words = "not enough memory beside the network: planted: no room for the input"
+        self.drops(robot, (255, 0, 255), "device", words)
+
     def drops(self, robot: Robot, colour: tuple[int, int, int], reason: str, words: str) -> None:
         bad = np.full((HEIGHT, WIDTH, 3), colour, np.uint8)
         before = robot.count(f"dropped: {reason}")
@@ -157,6 +191,7 @@ class TestFloods:
         self, robot: Robot, start_node: Callable[..., NodeProcess]
     ) -> None:
         """A slow node beside the first: what it gives is never older than it must be."""
+        slow = "/slow/da_ros"
         start_node("-r", "__ns:=/slow", slow_s=0.1)
         with robot.listen(Image, "/slow/da_ros/depth/image") as heard:
             robot.output_of(heard, good(robot))
@@ -172,6 +207,19 @@ class TestFloods:
                 "the very last image is worked on",
             )
             stamps = [message.header.stamp.sec for message in heard.messages]
+
+            def counted() -> bool:
+                """Every image that came was done, or dropped for a reason that is said."""
+                counts = [
+                    int(n)
+                    for k, n in robot.values("input", slow).items()
+                    if n.isdigit() and (k == "done" or k.startswith("dropped: "))
+                ]
+                return sum(counts) == int(robot.values("input", slow).get("received", -1))
+
+            robot.until(counted, "the counts add up")
+            replaced = robot.values("input", slow)["dropped: replaced by a newer one"]
+        assert int(replaced) > len(sent) / 2
         assert stamps == sorted(stamps)
         assert len(set(stamps)) == len(stamps)
         assert len(stamps) < len(sent) / 2, "the rest was replaced"

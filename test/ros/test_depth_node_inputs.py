@@ -107,6 +107,24 @@ class TestCameraInfo:
             got = robot.output_of(heard, lambda: (robot.image(picture()), None))
         assert got.k[0] == 33.0
 
+    def test_a_remapped_one_is_used_not_the_sibling(
+        self, robot: Robot, start_node: Callable[..., NodeProcess]
+    ) -> None:
+        made = start_node("-r", "__ns:=/other", "-r", "camera_info:=/elsewhere/info")
+        sender = robot.publisher(CameraInfo, "/elsewhere/info")
+
+        def both() -> tuple[Any, Any]:
+            image, info = robot.image(picture()), robot.info(fx=77.0)
+            info.header = image.header
+            sender.publish(info)
+            return image, robot.info(fx=33.0)
+
+        with robot.listen(CameraInfo, "/other/da_ros/depth/camera_info") as heard:
+            got = robot.output_of(heard, both, where=lambda info: info.k[0] == 77.0)
+            assert {message.k[0] for message in heard.messages} == {77.0}
+        assert got.k[0] == 77.0
+        assert made.end() == 0
+
     def test_one_of_another_frame_is_not_used(self, robot: Robot) -> None:
         info = robot.stamped(robot.info(), frame_id="another_optical_frame")
         robot.publisher(CameraInfo, "/front/camera_info", LATCHED).publish(info)
@@ -299,13 +317,15 @@ class TestQos:
             ("/front/image.subscription.reliability:=besteffort",
              "reliability: expected one of auto, reliable, best_effort, got 'besteffort'"),
             ("/front/image.subscription.depth:=ten", "depth: expected a whole number"),
-            ("/da_ros/depth_info.publisher.reliability:=foo", "qos_overrides of depth_info:"),
+            ("/wrong/da_ros/depth_info.publisher.reliability:=foo",
+             "qos_overrides of depth_info:"),
         ],
     )  # fmt: skip
     def test_a_wrong_override_is_one_line(
         self, robot: Robot, start_node: Callable[..., NodeProcess], setting: str, said: str
     ) -> None:
-        made = start_node("-p", f"qos_overrides.{setting}")
+        # A namespace of its own: two nodes of one name answer each other's services.
+        made = start_node("-r", "__ns:=/wrong", "-p", f"qos_overrides.{setting}")
         try:
             robot.until(lambda: said in made.output, "the line")
             assert "Traceback" not in made.output

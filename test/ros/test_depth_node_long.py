@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,8 +52,10 @@ class TestRealFrames:
         ):
             robot.output_of(clouds, lambda: frame_again(frames[0], robot))
             robot.until(lambda: depths.messages, "discovery of both")
+            stamps = []
             for frame in frames:
                 sent = robot.send(*frame_again(frame, robot))
+                stamps.append(sent)
                 robot.until(
                     lambda s=sent: any(m.header.stamp.sec == s for m in clouds.messages),
                     "the cloud of this very frame",
@@ -60,6 +64,10 @@ class TestRealFrames:
                     lambda s=sent: any(m.header.stamp.sec == s for m in depths.messages),
                     "the inverse depth of this very frame",
                 )
+            robot.output_of(clouds, lambda: frame_again(frames[0], robot))  # behind the last
+            for heard in (depths, clouds):
+                outputs = Counter(message.header.stamp.sec for message in heard.messages)
+                assert all(outputs[stamp] == 1 for stamp in stamps), outputs
             values = pixels_of(depths.messages[-1])
         assert values.shape == (480, 640)
         assert np.isfinite(values).mean() > 0.8, "the lens' corners are NaN"
@@ -68,19 +76,24 @@ class TestRealFrames:
 
 
 class TestGrowth:
-    def test_threads_and_descriptors_stay(self, robot: Robot, start_node: Start) -> None:
+    def test_threads_descriptors_and_memory_stay(self, robot: Robot, start_node: Start) -> None:
         node = start_node()
         with robot.listen(PointCloud2, "/da_ros/points") as heard:
 
-            def some(count: int) -> None:
+            def some(count: int) -> list[float]:
+                resident = []
                 for _ in range(count):
                     robot.output_of(heard, lambda: (robot.image(picture()), robot.info()))
                     heard.messages.clear()
+                    resident.append(resident_mb(node))
+                return resident
 
             some(30)
             before = growth(node)
-            some(300)
+            resident = some(300)
             assert growth(node) == before
+            early, late = statistics.median(resident[:60]), statistics.median(resident[-60:])
+            assert late / early < 1.02, "20,000 frames: benchmarks/soak.py"
         assert node.end() == 0
 
     def test_configure_and_cleanup_leave_nothing_behind(

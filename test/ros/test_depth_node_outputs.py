@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,6 +49,39 @@ def defaults(robot: Robot) -> Iterator[None]:
 def depth_of(robot: Robot, image: Callable[[], Any]) -> np.ndarray:
     with robot.listen(Image, "/da_ros/depth/image") as heard:
         return pixels_of(robot.output_of(heard, lambda: (image(), robot.info())))
+
+
+class TestStart:
+    def test_auto_on_a_cpu_says_what_rate_to_expect(self, node: NodeProcess) -> None:
+        said = (
+            r"device auto: no CUDA GPU, so the network runs on the CPU; expect about "
+            r"([\d.e+]+) images/s of 640 x 480 px \((\d+) ms each\)"
+        )
+        found = re.search(said, node.output)
+        assert found is not None
+        rate, each = float(found[1]), float(found[2])
+        assert rate > 0
+        assert each == 0 or abs(1000 / rate - each) <= 0.05 * each + 1
+
+    def test_diagnostics_beat_on_simulated_time_that_stands_still(
+        self, robot: Robot, start_node: Callable[..., NodeProcess]
+    ) -> None:
+        """No /clock anywhere; unconfigured and active."""
+        nodes = {"/sim": "true", "/waiting": "false"}
+        for space, autostart in nodes.items():
+            start_node(
+                "-r", f"__ns:={space}", "-p", "use_sim_time:=true",
+                "-p", f"autostart:={autostart}",
+            )  # fmt: skip
+        for space, phase in (("/sim", "active"), ("/waiting", "unconfigured")):
+            name = f"{space}/da_ros"
+            robot.until(
+                lambda n=name, p=phase: robot.values("node", n).get("lifecycle state") == p,
+                f"{name} is {phase}",
+            )
+            before, start = robot.beats_of[name], time.monotonic()
+            robot.until(lambda n=name, b=before: robot.beats_of[n] >= b + 3, "three beats")
+            assert time.monotonic() - start > 1.5, "one a second, not more"
 
 
 class TestDepth:
@@ -234,6 +269,59 @@ class TestRelativeModel:
         expected = 1.0 / (1.0 / 20.0 + (1.0 / 0.2 - 1.0 / 20.0) * share)
         assert np.abs(pixels_of(viewed) / expected - 1.0).max() < 1e-4
 
+    def test_each_of_its_outputs_can_be_switched_off(
+        self, robot: Robot, relative: NodeProcess
+    ) -> None:
+        topics = {
+            "inverse_depth": (Image, "inverse_depth/image"),
+            "nominal_depth": (Image, "nominal/depth/image"),
+            "nominal_points": (PointCloud2, "nominal/points"),
+            "color": (Image, "depth/color"),
+            "camera_info": (CameraInfo, "nominal/depth/camera_info"),
+            "info": (DepthInfo, "depth_info"),
+        }
+
+        def both() -> tuple[Any, Any]:
+            return robot.image(picture()), robot.info()
+
+        for name, (kind, topic) in topics.items():
+            other = topics["color" if name == "info" else "info"]
+            with (
+                robot.listen(kind, f"/rel/da_ros/{topic}") as heard,
+                robot.listen(other[0], f"/rel/da_ros/{other[1]}") as witness,
+            ):
+                robot.output_of(heard, both, name)
+                (result,) = robot.set_of("/rel/da_ros", **{f"outputs__{name}": False})
+                assert result.successful, result.reason
+                robot.output_of(witness, both)  # whatever was on its way has come by now
+                heard.messages.clear()
+                for _ in range(3):
+                    robot.output_of(witness, both)
+                assert heard.messages == [], name
+                robot.set_of("/rel/da_ros", **{f"outputs__{name}": True})
+                robot.output_of(heard, both, f"{name} again")
+
+    def test_the_reference_of_the_nominal_view_acts_on_the_next_frame(
+        self, robot: Robot, relative: NodeProcess
+    ) -> None:
+        with robot.listen(Image, "/rel/da_ros/nominal/depth/image") as heard:
+            for reference in (4.0, 2.5):
+                (result,) = robot.set_of("/rel/da_ros", nominal_d_ref=reference)
+                assert result.successful, result.reason
+                red = (picture()[..., 0] / 255.0 - 0.485) / 0.229
+                d = 2.0 + np.linspace(0.0, 1.0, HEIGHT)[:, None] + 0.5 * red
+                share = np.clip(d / reference, 0.0, 1.0)
+                expected = 1.0 / (1.0 / 20.0 + (1.0 / 0.2 - 1.0 / 20.0) * share)
+
+                def shown(message: Any, expected: np.ndarray = expected) -> bool:
+                    return bool(np.abs(pixels_of(message) / expected - 1.0).max() < 0.05)
+
+                robot.output_of(
+                    heard, lambda: (robot.image(picture()), robot.info()),
+                    f"the view with {reference}", where=shown,
+                )  # fmt: skip
+        robot.set_of("/rel/da_ros", nominal_d_ref=0.0)
+
 
 class TestCompressedCopies:
     def test_png_and_raw_give_the_same_depth(
@@ -251,6 +339,26 @@ class TestCompressedCopies:
             for spelling in ("jpeg", "rgb8; jpeg compressed bgr8"):
                 got = robot.output_of(heard, lambda s=spelling: (robot.compressed(jpeg, s), None))
                 assert np.abs(pixels_of(got) - raw).mean() < 0.1, spelling
+
+    def test_a_cloud_of_it_has_its_colours_and_the_sibling_camera_info(
+        self, robot: Robot, start_node: Callable[..., NodeProcess]
+    ) -> None:
+        start_node("-r", "__ns:=/zipped", "-p", "image_transport:=compressed")
+        data = cv2.imencode(".png", picture()[..., ::-1])[1].tobytes()
+        with robot.listen(PointCloud2, "/zipped/da_ros/points") as heard:
+            got = robot.output_of(
+                heard, lambda: (robot.compressed(data, "rgb8; png compressed bgr8"), robot.info())
+            )
+        points = points_of(got)
+        colours = np.ascontiguousarray(points[..., 3]).view(np.uint32)
+        rgb = np.stack([colours >> 16 & 255, colours >> 8 & 255, colours & 255], axis=-1)
+        assert np.array_equal(rgb, picture())
+        u, v = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
+        x, y, z = np.moveaxis(points[..., :3], -1, 0)
+        seen = np.isfinite(z)
+        assert seen.mean() > 0.9
+        assert np.abs(x / z * 50.0 + 31.5 - u)[seen].max() < 1e-3
+        assert np.abs(y / z * 50.0 + 23.5 - v)[seen].max() < 1e-3
 
 
 class TestDemand:

@@ -56,19 +56,26 @@ class Node(Recorded):
 
 class PythonLaunchDescriptionSource(Recorded):
     positional = ("launch_file_path",)
+    keywords = frozenset({"launch_file_path"})
 
 
-class LaunchDescription:
-    def __init__(self, entities: list[Any]) -> None:
-        self.entities = entities
+class LaunchDescription(Recorded):
+    positional = ("initial_entities",)
+    keywords = frozenset({"initial_entities", "deprecated_reason"})
+
+    @property
+    def entities(self) -> list[Any]:
+        """What is launched."""
+        return list(self.given["initial_entities"])
 
 
-class LaunchConfiguration:
-    def __init__(self, name: str) -> None:
-        self.name = name
+class LaunchConfiguration(Recorded):
+    positional = ("variable_name",)
+    keywords = frozenset({"variable_name", "default"})
 
     def perform(self, context: dict[str, str]) -> str:
-        return context[self.name]
+        """Look the argument up."""
+        return context[self.given["variable_name"]]
 
 
 MODULES: dict[str, tuple[type, ...]] = {

@@ -1,7 +1,8 @@
 """The real node around a network done by hand: KIND SLOW_S [--ros-args ...].
 
 What a picture shows decides what befalls the network: white, it says that its memory ran out;
-pure green, it has a bug; pure blue, it fails once and works when asked again.
+pure green, it has a bug; pure blue, it fails once and works when asked again; pure cyan, the
+allocator of a CPU refuses; pure magenta, memory runs out before the network is reached.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,6 +37,9 @@ class FrailRamp(RampNetwork):
     def forward(self, x: Tensor) -> Tensor:
         time.sleep(self.slow_s)
         red, green, blue = (float(value) for value in x.mean(dim=(0, 2, 3)))
+        if green > 2.0 and blue > 2.0 and red < -1.5:
+            print("planted: asked for too much", flush=True)
+            raise RuntimeError("planted: DefaultCPUAllocator: can't allocate memory")
         if green > 2.0 and red < -1.5:
             raise ValueError("planted bug")
         if blue > 2.0 and red < -1.5:  # channels normalised as ImageNet's
@@ -44,14 +49,25 @@ class FrailRamp(RampNetwork):
         return super().forward(x)
 
 
+class FrailEstimator(DepthEstimator):
+    """Runs out of memory over a magenta picture."""
+
+    def prepare(self, images: Any, *, bgr: bool = False) -> Tensor:
+        for image in images:
+            red, green, blue = (int(value) for value in image[0, 0])
+            if red > 250 and green < 5 and blue > 250:
+                raise MemoryError("planted: no room for the input")
+        return super().prepare(images, bgr=bgr)
+
+
 def load(params: ModelParams) -> DepthEstimator:
     if params.model_path == "missing.pth":
         raise FileNotFoundError("planted: no such file, and no DaRosError either")
     kind, slow_s = Kind(sys.argv[1]), float(sys.argv[2])
     template = ramp_estimator(kind)
-    return DepthEstimator(
-        FrailRamp(slow_s), template.info, template.variant, torch.device("cpu"), torch.float32,
-        input_size=70,
+    return FrailEstimator(
+        FrailRamp(slow_s), template.info, template.variant, torch.device("cpu"),
+        torch.float32, input_size=params.input_size or 70,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,7 @@ class Robot:
         self.camera = camera
         self.diagnostics: dict[tuple[str, str], Any] = {}
         self.beats = 0
+        self.beats_of: Counter[str] = Counter()  # by node
         self.told: Callable[[], str] = lambda: ""  # what the node under test has printed
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
@@ -237,12 +239,16 @@ class Robot:
         for status in message.status:
             node, _, name = status.name.rpartition(": ")
             self.diagnostics[node, name] = status
+            self.beats_of[node] += name == "node"
+
+    def values(self, status: str, node: str = NODE) -> dict[str, str]:
+        """All values of a line of the diagnostics; none if it has not come."""
+        found = self.diagnostics.get((node, status))
+        return {} if found is None else {pair.key: str(pair.value) for pair in found.values}
 
     def value(self, status: str, key: str) -> str:
         """One value of the first node's diagnostics; empty if it is not there."""
-        found = self.diagnostics.get((NODE, status))
-        values = {} if found is None else {pair.key: pair.value for pair in found.values}
-        return str(values.get(key, ""))
+        return self.values(status).get(key, "")
 
     def count(self, key: str) -> int:
         return int(self.value("input", key) or 0)
@@ -284,14 +290,17 @@ class Robot:
 
     def set(self, **values: Any) -> list[Any]:
         """Set parameters (``cloud__stride`` is cloud.stride); return the results."""
+        return self.set_of(NODE, **values)
+
+    def set_of(self, node: str, **values: Any) -> list[Any]:
+        """Set parameters of another node."""
         parameters = [
             Parameter(name.replace("__", "."), value=value).to_parameter_msg()
             for name, value in values.items()
         ]
         request = SetParameters.Request(parameters=parameters)
-        return list(
-            self.call(SetParameters, "/da_ros/set_parameters", request, again=True).results
-        )
+        answer = self.call(SetParameters, f"{node}/set_parameters", request, again=True)
+        return list(answer.results)
 
     def get(self, name: str) -> Any:
         request = GetParameters.Request(names=[name])
