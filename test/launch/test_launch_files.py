@@ -163,7 +163,10 @@ class TestAgainstTheRealPackages:
             parameter for one in real.__mro__[:-1] for parameter in
             inspect.signature(one.__init__).parameters
         }  # fmt: skip
-        assert getattr(launch_stub, name).keywords <= accepted
+        stub = getattr(launch_stub, name)
+        assert stub.keywords <= accepted
+        in_order = list(inspect.signature(real.__init__).parameters)[1:]
+        assert tuple(in_order[: len(stub.positional)]) == stub.positional
 
     @pytest.mark.parametrize("name", ["depth.launch.py", "bag.launch.py"])
     def test_the_real_packages_read_the_files(self, repository: Path, name: str) -> None:
