@@ -230,13 +230,20 @@ class TestGpuMemory:
         assert device.freed == 1
 
     def test_close_frees_it_and_drops_the_recordings(self, monkeypatch):
+        import weakref
+
         made = estimator()
+        made.estimate(images())
         device = StandIn(monkeypatch)
         monkeypatch.setattr(made, "device", device)
         cleared = []
         monkeypatch.setattr(made._graphs, "clear", lambda: cleared.append(True))
+        alive = weakref.ref(made._network)
+        there = []
+        monkeypatch.setattr(torch.cuda, "empty_cache", lambda: there.append(alive()))
         made.close()
-        assert (device.freed, cleared) == (1, [True])
+        assert cleared == [True]
+        assert there == [None], "emptied once, after the network is gone"
 
 
 class TestClose:

@@ -13,8 +13,10 @@ import pytest
 from robot import HEIGHT, RELIABLE, WIDTH, NodeProcess, Robot, picture, pixels_of
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
+from std_srvs.srv import SetBool
 
 DEPTH = "/da_ros/depth/image"
+SLOW = "/slow/da_ros"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -127,6 +129,8 @@ class TestNetworkFaults:
         robot.until(
             lambda: "needed a second attempt: planted shortage of memory" in node.output, "a word"
         )
+        assert "what the first attempt had in hand is gone" in node.output
+        assert "what the first attempt had in hand is held" not in node.output
 
     def test_memory_that_does_not_drops_the_frame(self, robot: Robot) -> None:
         self.drops(robot, (255, 255, 255), "device", "the network cannot bear white")
@@ -187,19 +191,23 @@ class TestNetworkFaults:
 
 
 class TestFloods:
-    def test_200_hz_input_gives_the_newest_frames(
-        self, robot: Robot, start_node: Callable[..., NodeProcess]
-    ) -> None:
-        """A slow node beside the first: what it gives is never older than it must be."""
-        slow = "/slow/da_ros"
-        start_node("-r", "__ns:=/slow", slow_s=0.1)
-        with robot.listen(Image, "/slow/da_ros/depth/image") as heard:
+    @pytest.fixture(scope="class")
+    def slow(self, start_node: Callable[..., NodeProcess]) -> NodeProcess:
+        """A slow node beside the first."""
+        return start_node("-r", "__ns:=/slow", slow_s=0.1)
+
+    def test_200_hz_input_gives_the_newest_frames(self, robot: Robot, slow: NodeProcess) -> None:
+        """What it gives is never older than it must be, and every image is accounted for."""
+        replaced = "dropped: replaced by a newer one"
+        with robot.listen(Image, f"{SLOW}/depth/image") as heard:
             robot.output_of(heard, good(robot))
             heard.messages.clear()
             sent: list[tuple[float, int]] = []
+            unaccounted: list[int] = []
             end = time.monotonic() + 3.0
             while time.monotonic() < end:
                 sent.append((time.monotonic(), robot.send(*good(robot)())))
+                unaccounted.append(robot.unaccounted(SLOW))
                 time.sleep(0.005)
             last = sent[-1][1]
             robot.until(
@@ -207,22 +215,31 @@ class TestFloods:
                 "the very last image is worked on",
             )
             stamps = [message.header.stamp.sec for message in heard.messages]
-
-            def counted() -> bool:
-                """Every image that came was done, or dropped for a reason that is said."""
-                counts = [
-                    int(n)
-                    for k, n in robot.values("input", slow).items()
-                    if n.isdigit() and (k == "done" or k.startswith("dropped: "))
-                ]
-                return sum(counts) == int(robot.values("input", slow).get("received", -1))
-
-            robot.until(counted, "the counts add up")
-            replaced = robot.values("input", slow)["dropped: replaced by a newer one"]
-        assert int(replaced) > len(sent) / 2
         assert stamps == sorted(stamps)
         assert len(set(stamps)) == len(stamps)
         assert len(stamps) < len(sent) / 2, "the rest was replaced"
+        robot.until(lambda: robot.count(replaced, SLOW) > len(sent) / 2, "it is counted")
+        assert max(unaccounted) <= 3, "one has just come, one waits, one is in work"
+        robot.until(lambda: robot.unaccounted(SLOW) == 0, "the counts add up")
+
+    def test_what_waits_at_a_stop_is_counted(self, robot: Robot, slow: NodeProcess) -> None:
+        client = robot.node.create_client(SetBool, f"{SLOW}/enable")
+        robot.until(client.service_is_ready, "the service")
+        with robot.listen(Image, f"{SLOW}/depth/image") as heard:
+
+            def counted() -> bool:
+                robot.output_of(heard, good(robot))
+                for _ in range(5):
+                    robot.send(*good(robot)())
+                    time.sleep(0.01)
+                for enabled in (False, True):
+                    client.call_async(SetBool.Request(data=enabled))
+                return robot.count("dropped: let go when stopped", SLOW) > 0
+
+            robot.until(counted, "an image that waited when the node was disabled")
+            robot.output_of(heard, good(robot))
+        robot.node.destroy_client(client)
+        robot.until(lambda: robot.unaccounted(SLOW) == 0, "the counts add up")
 
     def test_no_input_is_said(self, robot: Robot) -> None:
         robot.until(

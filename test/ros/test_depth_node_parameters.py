@@ -229,6 +229,14 @@ class TestFixedParameters:
         assert robot.transition("configure")
         assert robot.transition("activate")
 
+    def test_the_network_is_built_as_they_say(
+        self, robot: Robot, configured: Callable[..., None]
+    ) -> None:
+        configured(input_size=98, precision="bf16")
+        robot.until(lambda: robot.value("model", "precision") == "bfloat16", "the precision")
+        info = output(robot, DepthInfo, "/da_ros/depth_info")
+        assert min(info.network_height, info.network_width) == 98
+
     def test_a_wrong_type_is_one_line_that_names_the_parameter(self, robot: Robot) -> None:
         for name, value in (("near", "close"), ("cloud.stride", 1.5), ("cloud.color", 1)):
             (result,) = robot.set(**{name.replace(".", "__"): value})

@@ -73,9 +73,13 @@ class TestLetGo:
 class TestFreeMemory:
     def test_a_gpu_s_cache_is_given_back(self, monkeypatch: Any) -> None:
         """A stand-in says that there is a GPU; not yet measured on one."""
-        freed = []
-        monkeypatch.setattr(engine.torch.cuda, "empty_cache", lambda: freed.append(True))
+        alive: list[Any] = []
+        monkeypatch.setattr(engine.torch.cuda, "empty_cache", lambda: alive.append(knot()))
         free_memory(torch.device("cpu"))
-        assert freed == []
+        assert alive == []
+        tied: Any = InHand()
+        tied.itself = tied  # only the garbage collector gets it
+        knot = weakref.ref(tied)
+        del tied
         free_memory(torch.device("cuda", 0))
-        assert freed == [True]
+        assert alive == [None], "emptied once, after what held the memory is gone"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from ramp_estimator import RampNetwork, ramp_estimator
 
 from da_ros.errors import DeviceError
+from da_ros.network.device import choose_device, choose_precision
 from da_ros.network.estimator import DepthEstimator
 from da_ros.params import ModelParams
 from da_ros.ros.depth_node import main
@@ -32,7 +34,7 @@ class FrailRamp(RampNetwork):
     def __init__(self, slow_s: float) -> None:
         super().__init__()
         self.slow_s = slow_s
-        self.has_failed = False
+        self.in_hand: weakref.ref[Tensor] | None = None  # of an attempt that failed
 
     def forward(self, x: Tensor) -> Tensor:
         time.sleep(self.slow_s)
@@ -43,10 +45,18 @@ class FrailRamp(RampNetwork):
         if green > 2.0 and red < -1.5:
             raise ValueError("planted bug")
         if blue > 2.0 and red < -1.5:  # channels normalised as ImageNet's
-            self.has_failed = not self.has_failed
-            if self.has_failed:
-                raise DeviceError("planted shortage of memory")
+            self.fail_once()
         return super().forward(x)
+
+    def fail_once(self) -> None:
+        """Fail with something in hand, and the next time say whether that is still held."""
+        if self.in_hand is None:
+            in_hand = torch.zeros(1000)
+            self.in_hand = weakref.ref(in_hand)
+            raise DeviceError("planted shortage of memory")
+        fate = "gone" if self.in_hand() is None else "held"
+        print(f"planted: what the first attempt had in hand is {fate}", flush=True)
+        self.in_hand = None
 
 
 class FrailEstimator(DepthEstimator):
@@ -65,9 +75,13 @@ def load(params: ModelParams) -> DepthEstimator:
         raise FileNotFoundError("planted: no such file, and no DaRosError either")
     kind, slow_s = Kind(sys.argv[1]), float(sys.argv[2])
     template = ramp_estimator(kind)
+    # auto is this, also where there is a GPU or bfloat16: what is expected is computed so.
+    device = choose_device("cpu" if params.device == "auto" else params.device)
+    precision = "fp32" if params.precision == "auto" else params.precision
     return FrailEstimator(
-        FrailRamp(slow_s), template.info, template.variant, torch.device("cpu"),
-        torch.float32, input_size=params.input_size or 70,
+        FrailRamp(slow_s), template.info, template.variant, device,
+        choose_precision(device, precision), input_size=params.input_size or 70,
+        compiled=params.compile,
     )  # fmt: skip
 
 

@@ -246,12 +246,18 @@ class Robot:
         found = self.diagnostics.get((node, status))
         return {} if found is None else {pair.key: str(pair.value) for pair in found.values}
 
-    def value(self, status: str, key: str) -> str:
-        """One value of the first node's diagnostics; empty if it is not there."""
-        return self.values(status).get(key, "")
+    def value(self, status: str, key: str, node: str = NODE) -> str:
+        """One value of a node's diagnostics; empty if it is not there."""
+        return self.values(status, node).get(key, "")
 
-    def count(self, key: str) -> int:
-        return int(self.value("input", key) or 0)
+    def count(self, key: str, node: str = NODE) -> int:
+        return int(self.value("input", key, node) or 0)
+
+    def unaccounted(self, node: str = NODE) -> int:
+        """Images received that are neither done nor dropped, in the latest diagnostics."""
+        values = self.values("input", node)
+        ended = [int(v) for key, v in values.items() if key == "done" or "dropped: " in key]
+        return int(values.get("received", 0)) - sum(ended)
 
     def message(self, status: str, node: str = NODE) -> str:
         found = self.diagnostics.get((node, status))
