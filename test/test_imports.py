@@ -251,6 +251,9 @@ class TestImportTime:
         assert (result.returncode, result.stdout.strip()) == (0, "[]"), result.stderr
 
 
+SETTERS = {"torch.cuda.set_device", "torch.cuda.device", "torch.set_default_device"}
+
+
 def chosen_devices(tree: ast.AST) -> list[int]:
     """Lines that put something on a GPU by themselves; to ask for ``device.type`` is no choice."""
     asked = {
@@ -264,7 +267,7 @@ def chosen_devices(tree: ast.AST) -> list[int]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
-        and re.fullmatch(r"cuda(:\d+)?", node.value)
+        and re.fullmatch(r"cuda(:\d*)?", node.value)
         and id(node) not in asked
     ]
     return found + [
@@ -272,7 +275,7 @@ def chosen_devices(tree: ast.AST) -> list[int]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "cuda"
+        and (node.func.attr == "cuda" or ast.unparse(node.func) in SETTERS)
     ]
 
 
@@ -294,6 +297,8 @@ class TestOneDevice:
             ("x = y.cuda()", True),
             ("x = y.to('cuda')", True),
             ("x = torch.device('cuda:0')", True),
+            ("x = torch.device(f'cuda:{number}')", True),
+            ("torch.cuda.set_device(0)", True),
             ("x = 'cuda' if torch.cuda.is_available() else 'cpu'", True),
             ("x = device.type == 'cuda'", False),
             ("torch.cuda.empty_cache()", False),
