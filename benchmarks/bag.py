@@ -130,7 +130,8 @@ def lanes_seconds(pipeline: Any, batch: int, calls: int) -> float:
 
 def throughput(case: str, bag: Path, count: int, rounds: int, folder: Path) -> dict[str, Any]:
     """The tool's rate as a share of the network's, round by round."""
-    from da_ros.offline.bag import BagJob, convert_bag
+    from da_ros.offline.bag import convert_bag
+    from da_ros.offline.bag_job import BagJob
     from da_ros.params import BAG_BATCH
 
     pipeline = pipeline_of(case, folder)
@@ -238,7 +239,8 @@ def peak_memory(count: int, folder: Path) -> float:
 
 def child(count: int, folder: Path) -> None:
     """Convert a recording of so many small images, and print the peak of this process [MB]."""
-    from da_ros.offline.bag import BagJob, convert_bag
+    from da_ros.offline.bag import convert_bag
+    from da_ros.offline.bag_job import BagJob
 
     bag = write_recording(folder / f"small_{count}", count, 320, 240)
     job = BagJob((bag,), folder / "made", outputs=("nominal_depth",), overwrite=True)

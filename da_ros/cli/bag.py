@@ -26,8 +26,8 @@ from da_ros.params import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from da_ros.offline.bag import BagJob
     from da_ros.offline.bag_conversion import Progress
+    from da_ros.offline.bag_job import BagJob
     from da_ros.offline.bag_report import BagReport
     from da_ros.pipeline import DepthPipeline
     from da_ros.types import ModelInfo
@@ -184,7 +184,8 @@ def _bag(
 ) -> None:
     # Waiting threads that spin take the cores from the other stages; read when torch comes in.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from da_ros.offline.bag import BagJob, finished_before
+    from da_ros.offline.bag import finished_before
+    from da_ros.offline.bag_job import BagJob
     from da_ros.offline.bag_scale import TopicChoice
 
     values = {
@@ -234,7 +235,7 @@ def _bag(
 def _pipeline(job: BagJob, model: str, params: PipelineParams) -> DepthPipeline:
     """Load the model, once it is known that there is something to do."""
     from da_ros.network.estimator import DepthEstimator
-    from da_ros.offline.bag import check_job
+    from da_ros.offline.bag_job import check_job
     from da_ros.pipeline import DepthPipeline
 
     check_job(job)
@@ -246,8 +247,8 @@ def _convert(job: BagJob, pipeline: DepthPipeline) -> BagReport:
     from tqdm import tqdm
 
     from da_ros.offline.bag import convert_bag
+    from da_ros.offline.bag_folder import unfinished_folder
     from da_ros.offline.bag_journal import has_journal
-    from da_ros.offline.bag_output import unfinished_folder
 
     try:
         with tqdm(unit=" frames", dynamic_ncols=True, disable=None, smoothing=0.05) as bar:

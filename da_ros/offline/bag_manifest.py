@@ -21,7 +21,7 @@ from da_ros.offline.frame_log import FrameLog
 from da_ros.pipeline import DepthPipeline
 
 if TYPE_CHECKING:
-    from da_ros.offline.bag import BagJob
+    from da_ros.offline.bag_job import BagJob
 
 NAME = "manifest.json"
 

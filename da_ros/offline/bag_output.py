@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sqlite3
@@ -25,6 +24,12 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from da_ros.errors import BagError, ParameterError
+from da_ros.offline.bag_folder import (
+    check_target,
+    empty_folder,
+    locked_folder,
+    unfinished_folder,
+)
 from da_ros.offline.bag_messages import definition, typestore
 from da_ros.offline.bag_metadata import Metadata, metadata_of, write_metadata
 from da_ros.offline.mcap_writer import Parts, PartsWriter
@@ -40,8 +45,6 @@ _COMPRESSED = {"mcap": CompressionMode.STORAGE, "sqlite3": CompressionMode.FILE}
 
 # Version 9 spells QoS in a way that Humble's reader does not know; Jazzy and Kilted read both.
 _VERSION: Literal[8] = 8
-
-_LOCK = "lock"
 
 _DISK_FAULTS = (OSError, sqlite3.Error)  # sqlite has its own word for a full disk
 
@@ -112,17 +115,17 @@ class BagOutput:
         self._connections: list[Connection] = []
         self._keep = False
         self._lock: int | None = None
-        _check_target(path, overwrite)
+        check_target(path, overwrite)
 
     def __enter__(self) -> BagOutput:
         try:
             if self._resumable:
                 self.folder = unfinished_folder(self.path)
                 self.folder.mkdir(parents=True, exist_ok=True)
-                self._lock = _locked(self.folder)
+                self._lock = locked_folder(self.folder)
                 self._put_back()
                 if not self._resume:
-                    _empty(self.folder)
+                    empty_folder(self.folder)
             else:
                 parent = self.path.absolute().parent
                 parent.mkdir(parents=True, exist_ok=True)
@@ -291,11 +294,6 @@ class BagOutput:
             shutil.rmtree(self._work, ignore_errors=True)
 
 
-def unfinished_folder(path: Path) -> Path:
-    """Where a resumable bag of this name is written until it is complete."""
-    return path.absolute().parent / f".{path.name}.partial"
-
-
 def _copied(writer: Writer, source: Connection) -> Connection:
     extra: Any = source.ext
     assert isinstance(extra, ConnectionExtRosbag2)
@@ -321,41 +319,3 @@ def _copied(writer: Writer, source: Connection) -> Connection:
     # The writer insists on a hash; the metadata may well have none.
     writer.connections[-1] = connection._replace(digest="")
     return writer.connections[-1]
-
-
-def _empty(folder: Path) -> None:
-    """Remove all but the lock."""
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != _LOCK:
-            path.unlink()
-
-
-def _locked(folder: Path) -> int:
-    """Hold a folder for this process.
-
-    Raises:
-        BagError: If another process has it.
-    """
-    handle = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise BagError(f"another da_ros bag is writing in {folder}") from error
-    return handle
-
-
-def _check_target(path: Path, overwrite: bool) -> None:
-    if path.suffix in (".mcap", ".db3"):
-        raise BagError(
-            f"output {path}: a bag is a folder here, as `ros2 bag` makes it; leave {path.suffix} "
-            "away and choose with --storage"
-        )
-    if not path.exists():
-        return
-    if not overwrite:
-        raise BagError(f"output {path} exists; choose another name or say --overwrite")
-    if not (path / "metadata.yaml").is_file():
-        raise BagError(f"output {path} is no bag, so --overwrite does not replace it")

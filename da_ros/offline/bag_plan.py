@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from da_ros.errors import DaRosError
-from da_ros.offline.bag import BagJob, Work, chosen_outputs, prepared
+from da_ros.offline.bag import Work, chosen_outputs, prepared
 from da_ros.offline.bag_cameras import BagCamera
 from da_ros.offline.bag_inputs import BagInputs
+from da_ros.offline.bag_job import BagJob
 from da_ros.offline.bag_messages import read_message, write_message
 from da_ros.offline.image_matching import MatchedImage
 from da_ros.offline.lanes import choose_lanes, threads_in_lanes

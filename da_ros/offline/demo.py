@@ -23,7 +23,8 @@ from da_ros.evaluation import (
 from da_ros.geometry.camera import PinholeCamera
 from da_ros.geometry.cloud import pack_cloud
 from da_ros.network.estimator import DepthEstimator
-from da_ros.offline.bag import BagJob, convert_bag
+from da_ros.offline.bag import convert_bag
+from da_ros.offline.bag_job import BagJob
 from da_ros.offline.bag_messages import write_message
 from da_ros.offline.bag_output import DEFAULT_STORAGE, BagOutput
 from da_ros.offline.bag_report import BagReport

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from da_ros.cli.bag import _shown_on
 from da_ros.offline.bag_conversion import Progress
-from da_ros.offline.bag_output import unfinished_folder
+from da_ros.offline.bag_folder import unfinished_folder
 
 SIZE = "70"  # px: a network this small is quick, and is the same code
 

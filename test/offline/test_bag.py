@@ -22,7 +22,8 @@ from rosbags.rosbag2 import CompressionMode, Reader
 
 from da_ros.errors import BagError, ParameterError
 from da_ros.network.estimator import DepthEstimator
-from da_ros.offline.bag import BagJob, BagReport, check_job, convert_bag
+from da_ros.offline.bag import BagReport, convert_bag
+from da_ros.offline.bag_job import BagJob, check_job
 from da_ros.params import ModelParams, PipelineParams
 from da_ros.pipeline import DepthPipeline, ImageInput, PackedFrame, Stream
 from da_ros.types import Kind

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from da_ros.errors import ParameterError
-from da_ros.offline.bag import BagJob, convert_bag
+from da_ros.offline.bag import convert_bag
 from da_ros.offline.bag_evaluation import against, fitted
+from da_ros.offline.bag_job import BagJob
 from da_ros.types import Kind
 
 

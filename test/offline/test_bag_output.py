@@ -13,8 +13,9 @@ import pytest
 from rosbags.rosbag2 import Reader
 
 from da_ros.errors import BagError
+from da_ros.offline.bag_folder import unfinished_folder
 from da_ros.offline.bag_input import BagInput
-from da_ros.offline.bag_output import PUBLISHED_QOS, BagOutput, unfinished_folder
+from da_ros.offline.bag_output import PUBLISHED_QOS, BagOutput
 
 IMAGE = "sensor_msgs/msg/Image"
 

@@ -19,8 +19,9 @@ import pytest
 from rosbags.rosbag2 import Reader
 
 from da_ros.errors import BagError
-from da_ros.offline.bag import BagJob, check_job, convert_bag, finished_before
-from da_ros.offline.bag_output import unfinished_folder
+from da_ros.offline.bag import convert_bag, finished_before
+from da_ros.offline.bag_folder import unfinished_folder
+from da_ros.offline.bag_job import BagJob, check_job
 from da_ros.types import Kind
 
 SERVER = """
@@ -29,7 +30,8 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from ramp_estimator import ramp_estimator
 from da_ros.errors import DaRosError
-from da_ros.offline.bag import BagJob, convert_bag
+from da_ros.offline.bag import convert_bag
+from da_ros.offline.bag_job import BagJob
 from da_ros.params import PipelineParams
 from da_ros.pipeline import DepthPipeline
 from da_ros.types import Kind

@@ -12,7 +12,8 @@ import pytest
 from rosbags.interfaces import QosDurability
 from rosbags.rosbag2 import Reader
 
-from da_ros.offline.bag import BagJob, convert_bag
+from da_ros.offline.bag import convert_bag
+from da_ros.offline.bag_job import BagJob
 
 STEP = 33_000_000
 LEFT, RIGHT = "/left/image_raw", "/right/image_raw/compressed"

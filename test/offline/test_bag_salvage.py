@@ -11,8 +11,9 @@ import pytest
 from rosbags.rosbag2 import CompressionMode
 
 from da_ros.errors import BagError
-from da_ros.offline.bag import BagJob, convert_bag
+from da_ros.offline.bag import convert_bag
 from da_ros.offline.bag_input import BagInput
+from da_ros.offline.bag_job import BagJob
 
 FRAMES = 60
 

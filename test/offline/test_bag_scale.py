@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from da_ros.errors import BagError, InputError, ParameterError
-from da_ros.offline.bag import BagJob, convert_bag
+from da_ros.offline.bag import convert_bag
+from da_ros.offline.bag_folder import unfinished_folder
 from da_ros.offline.bag_input import BagInput
-from da_ros.offline.bag_output import unfinished_folder
+from da_ros.offline.bag_job import BagJob
 from da_ros.offline.bag_plan import plan_bag
 from da_ros.offline.bag_scale import TopicChoice, cloud_topics, depth_topics
 from da_ros.scale.observations.static import StaticCalibration, save_calibration

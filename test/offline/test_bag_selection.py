@@ -12,7 +12,8 @@ import pytest
 from rosbags.rosbag2 import Reader
 
 from da_ros.errors import BagError, ParameterError
-from da_ros.offline.bag import BagJob, check_job, convert_bag
+from da_ros.offline.bag import convert_bag
+from da_ros.offline.bag_job import BagJob, check_job
 from da_ros.offline.bag_plan import plan_bag
 
 MS = 1_000_000

@@ -13,8 +13,9 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from da_ros.errors import BagError
-from da_ros.offline.bag import BagJob, convert_bag
+from da_ros.offline.bag import convert_bag
 from da_ros.offline.bag_input import BagInput
+from da_ros.offline.bag_job import BagJob
 
 STORE = get_typestore(Stores.ROS1_NOETIC)
 STORE.register(get_types_from_msg("float64 pitch\nstring tune\n", "my_robot/msg/Whistle"))

@@ -16,7 +16,8 @@ from robot import NodeProcess, Robot
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from da_ros.msg import DepthInfo
-from da_ros.offline.bag import BagJob, convert_bag
+from da_ros.offline.bag import convert_bag
+from da_ros.offline.bag_job import BagJob
 from da_ros.offline.bag_messages import typestore
 from da_ros.params import OUTPUTS, PipelineParams
 from da_ros.pipeline import TOPIC_TYPES, DepthPipeline, available_outputs
