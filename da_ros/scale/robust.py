@@ -116,8 +116,9 @@ def reweighted(
         The fit; weights are all zero if nothing agrees with it.
     """
     coefficients, error, freedom = start, model_error, 1e-9
+    sensor_squares = np.square(sensor / magnitude)
     for _ in range(_ROUNDS):
-        sigma = np.hypot(sensor, error * magnitude)
+        sigma = np.sqrt(sensor_squares + error**2) * np.abs(magnitude)
         residual = target - design @ coefficients
         weights = biweight(residual / sigma)
         solved = _solve(design, target, weights / sigma**2)
@@ -126,7 +127,8 @@ def reweighted(
         moved = float(np.max(np.abs(design @ (solved - coefficients)) / sigma))
         residual = target - design @ solved
         before, coefficients = error, solved
-        found, freedom = _beyond_sensor(residual, weights, sensor, magnitude, sigma, len(start))
+        squares = np.square(residual / magnitude)
+        found, freedom = _beyond_sensor(squares, weights, sensor_squares, error, len(start))
         share = (prior_weight * model_error**2 + freedom * found) / (prior_weight + freedom)
         error = min(float(np.sqrt(share)), LARGEST_ERROR)
         if moved < _CONVERGED and abs(error - before) < _CONVERGED * before:
@@ -161,26 +163,28 @@ def _solve(design: Floats, target: Floats, weights: Floats) -> Floats | None:
 
 
 def _beyond_sensor(
-    residual: Floats,
-    weights: Floats,
-    sensor: Floats,
-    magnitude: Floats,
-    sigma: Floats,
-    parameters: int,
+    squares: Floats, weights: Floats, sensor_squares: Floats, error: float, parameters: int
 ) -> tuple[float, float]:
     """Relative variance of what the residuals have beyond the sensor's noise, and its freedom.
 
     Outliers that happen to lie within the cut would widen it: as many as their density beside it
     tells are taken off.
+
+    Args:
+        squares: Of the residuals, relative, (N,).
+        weights: Tukey's, (N,).
+        sensor_squares: Of the sensor's standard deviations, relative, (N,).
+        error: The model's relative error that the weights were made with.
+        parameters: Coefficients fitted.
     """
-    deviation = np.abs(residual / sigma)
-    beside = int(np.count_nonzero((deviation > CUT) & (deviation < _COUNTED_TO * CUT)))
+    deviation = squares / (sensor_squares + error**2)
+    outside = deviation[deviation > CUT**2]
+    beside = int(np.count_nonzero(outside < (_COUNTED_TO * CUT) ** 2))
     density = beside / (2.0 * (_COUNTED_TO - 1.0) * CUT)
-    total, squares = float(weights.sum()), float((weights * np.square(residual / magnitude)).sum())
-    square_of_one = float((weights * np.square(sigma / magnitude)).sum()) / max(total, 1e-9)
+    total, summed = float(weights.sum()), float(weights @ squares)
+    of_sensor = float(weights @ sensor_squares) / max(total, 1e-9)
     wrong = min(density * _BACKGROUND_WEIGHT, _MOST_BACKGROUND * total)
-    wide = min(density * _BACKGROUND_SQUARE * square_of_one, _MOST_BACKGROUND * squares)
+    wide = min(density * _BACKGROUND_SQUARE * (of_sensor + error**2), _MOST_BACKGROUND * summed)
     freedom = max(total - wrong - parameters, 1e-9)
-    relative = (squares - wide) / (_CONSISTENCY * freedom)
-    of_sensor = float((weights * np.square(sensor / magnitude)).sum()) / max(total, 1e-9)
+    relative = (summed - wide) / (_CONSISTENCY * freedom)
     return max(relative - of_sensor, 0.0), freedom
