@@ -54,22 +54,30 @@ class TestFitted:
         assert score.ratio == pytest.approx(0.2)
 
 
+def depth_of(made: Any, frames: list[bag_maker.Entry], tmp_path: Path) -> list[tuple[int, Any]]:
+    """What a metric network says of the frames: depth images with their times."""
+    plain = bag_maker.write_bag(tmp_path / "plain", frames)
+    convert_bag(BagJob((plain,), tmp_path / "first", outputs=("depth",)), made)
+    raws = bag_maker.messages_of(tmp_path / "first")["/da_ros/depth/image"]
+    return [(at, bag_maker.STORE.deserialize_cdr(raw, bag_maker.IMAGE)) for at, raw in raws]
+
+
 class TestConvertBag:
-    @pytest.mark.parametrize("kind", [Kind.METRIC_DEPTH, Kind.RELATIVE_INVERSE_DEPTH])
-    def test_in_the_manifest_and_on_the_page(
-        self, pipeline: Any, tmp_path: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Measured depth is 5 % more than the metric network says."""
+    @pytest.fixture(autouse=True)
+    def larger_pictures(self, monkeypatch: pytest.MonkeyPatch) -> None:
         even = np.full((240, 320, 3), 120, np.uint8)
         monkeypatch.setattr(bag_maker, "pixels", lambda number: even)
         monkeypatch.setattr(bag_maker, "HEIGHT", 240)
         monkeypatch.setattr(bag_maker, "WIDTH", 320)
+
+    @pytest.mark.parametrize("kind", [Kind.METRIC_DEPTH, Kind.RELATIVE_INVERSE_DEPTH])
+    def test_in_the_manifest_and_on_the_page(
+        self, pipeline: Any, tmp_path: Path, kind: Kind
+    ) -> None:
+        """Measured depth is 5 % more than the metric network says."""
         frames = bag_maker.frames("/cam", 4)
-        plain = bag_maker.write_bag(tmp_path / "plain", frames)
-        convert_bag(BagJob((plain,), tmp_path / "first", outputs=("depth",)), pipeline())
         entries = list(frames)
-        for at, raw in bag_maker.messages_of(tmp_path / "first")["/da_ros/depth/image"]:
-            message = bag_maker.STORE.deserialize_cdr(raw, bag_maker.IMAGE)
+        for at, message in depth_of(pipeline(), frames, tmp_path):
             depth = 1.05 * np.frombuffer(message.data, "<f4")
             message.data = np.frombuffer(depth.astype("<f4").tobytes(), np.uint8)
             entries.append(bag_maker.Entry("/depth/image", bag_maker.IMAGE, at + 9, message))
@@ -99,22 +107,13 @@ class TestConvertBag:
             assert caption in page
         assert "http" not in page.replace("http-equiv", "").replace("www.w3.org", "")
 
-    def test_a_scanner(
-        self, pipeline: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_scanner(self, pipeline: Any, tmp_path: Path) -> None:
         """Points at 0.8 of the depth that a metric network says, in a frame of their own."""
-        even = np.full((240, 320, 3), 120, np.uint8)
-        monkeypatch.setattr(bag_maker, "pixels", lambda number: even)
-        monkeypatch.setattr(bag_maker, "HEIGHT", 240)
-        monkeypatch.setattr(bag_maker, "WIDTH", 320)
         frames = bag_maker.frames("/cam", 4)
-        plain = bag_maker.write_bag(tmp_path / "plain", frames)
-        convert_bag(BagJob((plain,), tmp_path / "first", outputs=("depth",)), pipeline())
         away = np.array([0.3, -0.1, 0.2])
         entries = [bag_maker.transform("/tf_static", 1, 1, "cam", "lidar", tuple(away)), *frames]
         v, u = (places.ravel() for places in np.mgrid[10:230:12, 10:310:16])
-        for at, raw in bag_maker.messages_of(tmp_path / "first")["/da_ros/depth/image"]:
-            message = bag_maker.STORE.deserialize_cdr(raw, bag_maker.IMAGE)
+        for at, message in depth_of(pipeline(), frames, tmp_path):
             z = 0.8 * np.frombuffer(message.data, "<f4").reshape(240, 320)[v, u]
             xyz = np.stack([(u - 159.5) / 50 * z, (v - 119.5) / 50 * z, z], -1)
             stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec

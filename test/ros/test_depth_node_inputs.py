@@ -107,6 +107,7 @@ class TestCameraInfo:
             got = robot.output_of(heard, lambda: (robot.image(picture()), None))
         assert got.k[0] == 33.0
 
+    @pytest.mark.slow
     def test_a_remapped_one_is_used_not_the_sibling(
         self, robot: Robot, start_node: Callable[..., NodeProcess]
     ) -> None:

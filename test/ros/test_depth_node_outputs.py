@@ -63,6 +63,7 @@ class TestStart:
         assert rate > 0
         assert each == 0 or abs(1000 / rate - each) <= 0.05 * each + 1
 
+    @pytest.mark.slow
     def test_diagnostics_beat_on_simulated_time_that_stands_still(
         self, robot: Robot, start_node: Callable[..., NodeProcess]
     ) -> None:
