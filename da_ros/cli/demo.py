@@ -21,7 +21,9 @@ Needs no download and no ROS. Writes a bag as a robot would record it, the same 
 """
 
 OUT = typer.Option(Path("da_ros_demo"), "-o", "--out", help="Folder for what is made.")
-SEED = typer.Option(DEMO_SEED, "--seed", help="Another number is another scene.")
+SEED = typer.Option(
+    DEMO_SEED, "--seed", min=0, max=2**63 - 1, help="Another number is another scene."
+)
 FRAMES = typer.Option(DEMO_FRAMES, "--frames", min=1, max=1000, help="Length of the sequence.")
 WIDTH = typer.Option(DEMO_WIDTH, "--width", min=64, max=4096, help="Of the pictures [px].")
 HEIGHT = typer.Option(DEMO_HEIGHT, "--height", min=64, max=4096, help="Of the pictures [px].")

@@ -48,7 +48,11 @@ GENERATED = typer.Option(
     0, "--generated", min=0, help="Instead of DIR: score on this many generated scenes."
 )
 SEED = typer.Option(
-    EVALUATION_SEED, "--seed", help="Of the first generated scene; the next ones count up."
+    EVALUATION_SEED,
+    "--seed",
+    min=0,
+    max=2**62,
+    help="Of the first generated scene; the next ones count up.",
 )
 PROTOCOL = typer.Option(
     "depth_from_disp_ls", "--protocol", help="disp_ls, depth_from_disp_ls or metric_raw."

@@ -72,6 +72,7 @@ def _image(
     device: str = DEVICE,
     precision: str = PRECISION,
 ) -> int:
+    from da_ros.errors import InputError
     from da_ros.offline.image_page import write_image_page
     from da_ros.offline.images import convert_photos, plan_photos
     from da_ros.params import CloudParams, PipelineParams
@@ -87,6 +88,8 @@ def _image(
     work = convert_photos(plan, pipeline, choice, most_points)
     with typer.progressbar(work, length=len(plan), label="photos", file=sys.stderr) as bar:
         results = list(bar)
+    if all(result.error for result in results):
+        raise InputError(_nothing_done(results))
     write_image_page(out / "index.html", results, estimator.info)
     return _report(results, estimator.info, out)
 
@@ -102,6 +105,11 @@ def _camera_choice(camera: Path | None, fov: float | None) -> CameraChoice:
         raise ParameterError(f"--fov: expected an angle between 0 and 180 degrees, got {fov:g}")
     known = None if camera is None else PinholeCamera.from_yaml(camera)
     return CameraChoice(known, fov, IMAGE_FOV_DEG)
+
+
+def _nothing_done(results: Sequence[PhotoResult]) -> str:
+    first = f"{results[0].path}: {results[0].error}"
+    return first if len(results) == 1 else f"none of {len(results)} photos; the first: {first}"
 
 
 def _report(results: Sequence[PhotoResult], model: ModelInfo, out: Path) -> int:

@@ -98,8 +98,9 @@ class DepthAnything(nn.Module):
             packed: On a CPU, use oneDNN's layouts (torch.compile makes its own).
         """
         self.pretrained.fold_scales()
+        tail = self.depth_head.float32_tail()
         self.to(device=device, dtype=dtype)
+        self.depth_head.put_back(tail)
         self.depth_head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.depth_head.keep_tail_in_float32()
         if packed and device.type == "cpu" and can_pack(dtype):
             self.pretrained.pack(sliced=dtype is torch.bfloat16 and not cpu_features().amx_bf16)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -123,6 +124,8 @@ def _receive(file: BinaryIO, checkpoint: Checkpoint, progress: bool) -> None:
         except refusal as error:
             status = cast("Any", error).response.status_code
             raise _refused(checkpoint, status) from error
+        except ValueError as error:  # an address that is none
+            raise WeightsError("download", f"HF_ENDPOINT is no address: {error}") from error
         except network_errors as error:
             if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
                 raise
@@ -141,14 +144,29 @@ def _was_tried_again(error: Exception) -> bool:
     )
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library from logging each of its own attempts; what comes of them we say."""
+    logger = logging.getLogger("huggingface_hub.file_download")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def _get(file: BinaryIO, checkpoint: Checkpoint, start: int, progress: bool) -> None:
-    from huggingface_hub import constants, file_download
+    try:
+        from huggingface_hub import constants, file_download
+    except ValueError as error:  # it reads its variables when it is imported
+        raise WeightsError("download", f"a variable HF_... has no such value: {error}") from error
 
     if constants.HF_HUB_OFFLINE:
         raise WeightsError(
             "download", f"HF_HUB_OFFLINE is set: unset it, {another_way(checkpoint)}"
         )
-    with _bar_shown(progress), _small_chunks(constants, file_download):
+    with _bar_shown(progress), _small_chunks(constants, file_download), _quiet():
         file_download.http_get(
             download_url(checkpoint),
             file,

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -146,9 +146,14 @@ class DptHead(nn.Module):
         height, width = one.shape[2:]
         return cast("Tensor", scratch.refinenet1(path, one, (2 * height, 2 * width)))
 
-    def keep_tail_in_float32(self) -> None:
-        """Put the last two convolutions back to float32 after a cast of the whole network."""
-        self.scratch.output_conv2.to(torch.float32)
+    def float32_tail(self) -> dict[str, Tensor]:
+        """Keep the last two convolutions as they are, before a cast of the whole network."""
+        state: dict[str, Tensor] = self.scratch.output_conv2.state_dict()
+        return {name: value.detach().float().clone() for name, value in state.items()}
+
+    def put_back(self, tail: Mapping[str, Tensor]) -> None:
+        """Put them back after the cast, unrounded."""
+        self.scratch.output_conv2.to(torch.float32).load_state_dict(dict(tail))
 
 
 def enlarge(x: Tensor, size: Sequence[int]) -> Tensor:

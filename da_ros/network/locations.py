@@ -141,13 +141,16 @@ def how_to_get(variant: Variant) -> str:
     if not variant.checkpoints:
         if variant.size == "nano":
             return "this da_ros has no trained nano"
-        return "they were never published; a file of your own needs model_path and model_variant"
+        return (
+            "they were never published; a file of your own needs --model and --variant (node: "
+            "model_path and model_variant)"
+        )
     if not variant.checkpoints[0].repo:
         return "they come with da_ros: install it again"
     option = " --accept-license" if variant.non_commercial else ""
     return (
         f"fetch them with `da_ros models fetch {variant.name}{option}` (model_size:=nano needs "
-        "no download)"
+        "no download, nor does --model nano)"
     )
 
 

@@ -8,6 +8,7 @@ plain convolutions, with their batch norms folded in.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -223,7 +224,10 @@ class Nano(nn.Module):
             dtype: Precision of everything but the last two convolutions.
             packed: On a CPU, use oneDNN's layouts (torch.compile makes its own).
         """
+        tail = [(last, deepcopy(last.state_dict())) for last in (self.head1, self.head2)]
         self.to(device=device, dtype=dtype)
+        for last, unrounded in tail:
+            last.float().load_state_dict(unrounded)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._dtype = dtype
         if packed and device.type == "cpu" and can_pack_convolutions(dtype):
@@ -270,8 +274,6 @@ def fold_norms(network: Nano) -> Nano:
     Returns:
         The same function in evaluation mode, without batch norms.
     """
-    from copy import deepcopy
-
     folded = deepcopy(network).eval()
     for module in folded.modules():
         if isinstance(module, Conv) and module.norm is not None:

@@ -229,7 +229,8 @@ def _unnamed(
         return WeightsError(
             "unknown_file",
             f"{who}, and its tensors fit {', '.join(fitting)}: only you know which it is, and a "
-            "wrong guess gives garbage that looks like depth; name it with model_variant",
+            "wrong guess gives garbage that looks like depth; name it with --variant "
+            "(node: model_variant)",
         )
     if layout_of(tensors) is None:
         return WeightsError("unknown_layout", f"{path}: {unknown_layout_message(tensors)}")

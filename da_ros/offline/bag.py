@@ -197,7 +197,8 @@ def select(job: BagJob, source: BagInputs) -> Selection:
             f"start: the recording is {(last - first) / _NS:.3f} s long, got {job.start:g}"
         )
     start = first + round(job.start * _NS) if job.start else None
-    stop = min(first + round(job.end * _NS), last) + 1 if job.end else None
+    behind = job.end * _NS >= last - first
+    stop = (last if behind else first + round(job.end * _NS)) + 1 if job.end else None
     share = _share(source.times, start, stop) / job.every
     counts = source.counts()
     return Selection(

@@ -102,6 +102,9 @@ def convert_photos(
         except DaRosError as error:
             reason = " ".join(str(error).split()).removeprefix(f"{path}: ")
             yield PhotoResult(path, target.name, error=reason)
+        except MemoryError:
+            reason = "not enough memory for a picture of its size; scale it down"
+            yield PhotoResult(path, target.name, error=reason)
 
 
 def depth_of(photo: Photo, camera: PinholeCamera, pipeline: DepthPipeline) -> DepthFrame:

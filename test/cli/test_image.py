@@ -108,8 +108,23 @@ class TestImage:
         assert (tmp_path / "out" / "b_color.png").is_file()
         assert "1 failed" in (tmp_path / "out" / "index.html").read_text()
 
-    def test_all_fail(self, tmp_path: Path, words: list[str]) -> None:
-        assert main(["image", str(tmp_path / "nothing.png"), *words]) == 2
+    def test_all_fail(
+        self, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """One line, and the page of an earlier run stays."""
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "index.html").write_text("of an earlier run")
+        for names, said in (
+            (["nothing.png"], "nothing.png: no such file"),
+            (["nothing.png", "none.png"], "none of 2 photos; the first: "),
+        ):
+            assert main(["image", *(str(tmp_path / name) for name in names), *words]) == 2
+            shown = capsys.readouterr()
+            assert shown.out == ""
+            (line,) = [text for text in shown.err.splitlines() if text.strip() != "photos"]
+            assert line.startswith("da_ros: error: ")
+            assert said in line
+        assert (tmp_path / "out" / "index.html").read_text() == "of an earlier run"
 
     def test_calibration_file_rectifies(self, tmp_path: Path, words: list[str]) -> None:
         path = photo(tmp_path / "a.png")
@@ -183,7 +198,7 @@ class TestDisk:
         assert done.returncode == 2
         assert "a_inverse_depth.npy cannot be written: " in done.stderr
         assert "Traceback" not in done.stderr
-        assert [path.name for path in (tmp_path / "out").iterdir()] == ["index.html"]
+        assert list((tmp_path / "out").iterdir()) == []
 
     def test_what_was_there_survives_a_failure(self, tmp_path: Path, words: list[str]) -> None:
         path = photo(tmp_path / "a.png")
@@ -221,7 +236,7 @@ class TestOddPhotos:
         self, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["image", str(photo(tmp_path / "a.png", 340, 20)), *words]) == 2
-        assert "a.png: failed: image of 340x20 px: expected" in capsys.readouterr().err
+        assert "a.png: image of 340x20 px: expected" in capsys.readouterr().err
 
     def test_names(self, tmp_path: Path, words: list[str]) -> None:
         stems = ["größe 深度", "a & <b>", 'it\'s "so"', "-dash", "100%"]

@@ -80,7 +80,12 @@ class TestForInference:
     @torch.inference_mode()
     def test_bfloat16_leaves_the_tail_in_float32(self):
         network = small()
+        loaded = network.depth_head.float32_tail()
         network.for_inference(CPU, torch.bfloat16, packed=False)
+        kept = network.depth_head.float32_tail()
+        assert all(torch.equal(kept[name], value) for name, value in loaded.items())
+        convolution = network.depth_head.scratch.output_conv1.weight
+        assert convolution.is_contiguous(memory_format=torch.channels_last)
         tail = set(network.depth_head.scratch.output_conv2.parameters())
         assert {p.dtype for p in tail} == {torch.float32}
         assert {p.dtype for p in network.parameters() if p not in tail} == {torch.bfloat16}

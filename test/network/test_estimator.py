@@ -117,6 +117,9 @@ class TestEstimate:
         assert torch.equal(made.estimate(swapped, bgr=True).values, expected)
 
     @pytest.mark.slow
+    def test_keeps_no_graph_for_gradients(self):
+        assert estimator(input_size=70).estimate(images()).values.is_inference()
+
     def test_compiled_computes_the_same(self):
         expected = estimator(input_size=70).estimate(images()).values
         made = estimator(input_size=70, compiled=True)

@@ -116,7 +116,7 @@ class TestFile:
 
 class TestRefusals:
     def test_unknown_file_without_a_name(self, folder: Path) -> None:
-        with pytest.raises(WeightsError, match="name it with model_variant") as caught:
+        with pytest.raises(WeightsError, match="name it with --variant") as caught:
             DepthEstimator.load(folder / "official.pth", params())
         assert caught.value.fault == "unknown_file"
 

@@ -75,8 +75,13 @@ class TestForward:
 
     @torch.inference_mode()
     def test_ends_in_float32_when_the_rest_does_not(self):
-        network = head().to(torch.bfloat16)
-        network.keep_tail_in_float32()
+        network = head()
+        before = {k: v.clone() for k, v in network.scratch.output_conv2.state_dict().items()}
+        tail = network.float32_tail()
+        network.to(torch.bfloat16)
+        network.put_back(tail)
+        after = network.scratch.output_conv2.state_dict()
+        assert all(torch.equal(after[name], value) for name, value in before.items())
         assert {p.dtype for p in network.scratch.output_conv2.parameters()} == {torch.float32}
         assert network.scratch.output_conv1.weight.dtype is torch.bfloat16
         tapped = [torch.randn(1, 12, 32).bfloat16() for _ in range(4)]

@@ -94,7 +94,7 @@ class TestFindWeights:
         assert caught.value.fault == "missing"
         assert str(caught.value) == (
             "no weights of metric-indoor-small here; fetch them with `da_ros models fetch "
-            "metric-indoor-small` (model_size:=nano needs no download)"
+            "metric-indoor-small` (model_size:=nano needs no download, nor does --model nano)"
         )
 
     def test_missing_non_commercial_names_the_option(self) -> None:

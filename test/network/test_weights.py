@@ -151,7 +151,7 @@ class TestUnknownFile:
         assert "fit metric-indoor-small, metric-outdoor-small, v2-small, v1-small:" in str(
             caught.value
         )
-        assert "name it with model_variant" in str(caught.value)
+        assert "name it with --variant (node: model_variant)" in str(caught.value)
 
     @pytest.mark.parametrize("name", SMALL)
     def test_is_what_the_user_says_and_unverified(self, path: Path, name: str) -> None:

@@ -50,4 +50,5 @@ def start_node(
 
     yield start
     codes = [(node.end(), node.output) for node in started]
-    assert [text for code, text in codes if code != 0] == []
+    unclean = [f"exit {code}:\n{text}" for code, text in codes if code != 0]
+    assert not unclean, "\n".join(unclean)  # whole: pytest shortens a list

@@ -331,7 +331,7 @@ class TestQos:
             robot.until(lambda: said in made.output, "the line")
             assert "Traceback" not in made.output
         finally:
-            assert made.end() == 0
+            assert made.end() == 0, made.output
 
     def test_overrides_of_an_output_win_too(
         self, robot: Robot, start_node: Callable[..., NodeProcess]
