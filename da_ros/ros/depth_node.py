@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 NAME = "da_ros"
 REFRESH_S = 0.5
 """How often the publishers of the inputs are looked at."""
+
+_INTERRUPTED = threading.Event()
+"""A signal has come. Its exception may be lost where a library drops what a callback raises, so
+the node's timer raises it again."""
 
 
 class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
@@ -199,6 +204,8 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             )
 
     def _on_refresh(self) -> None:
+        if _INTERRUPTED.is_set():
+            raise KeyboardInterrupt
         self._scale.check()
         for text in self._camera.refresh() if self._camera is not None else ():
             self.get_logger().info(text)
@@ -272,7 +279,8 @@ def main(args: list[str] | None = None, load: Load | None = None) -> int:
         Exit code: 0 after a clean end, 2 if the command line is wrong.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)  # also ends a download or a load
+        signal.signal(number, _interrupt)  # also ends a download or a load
+    _INTERRUPTED.clear()
     keep_freed_memory()
     node: DepthNode | None = None
     executor: Any = None
@@ -294,6 +302,11 @@ def main(args: list[str] | None = None, load: Load | None = None) -> int:
     finally:
         _end(node, executor)
     return 0
+
+
+def _interrupt(*_: object) -> None:
+    _INTERRUPTED.set()
+    raise KeyboardInterrupt
 
 
 def _spin(node: DepthNode, executor: Any) -> None:

@@ -221,6 +221,15 @@ class TestSignals:
         assert "Traceback" not in node.output
         assert "terminate called" not in node.output
 
+    def test_an_interrupt_that_a_library_loses_ends_it_all_the_same(
+        self, robot: Robot, start_node: Start
+    ) -> None:
+        node = start_node("-r", "__ns:=/lost", "-p", "model_path:=swallow.pth")
+        robot.until(lambda: "planted: loading" in node.output, "the load")
+        assert node.end() == 0
+        assert "planted: a library lost the interrupt" in node.output
+        assert "Traceback" not in node.output
+
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
     def test_exit_0_while_loading(self, robot: Robot, start_node: Start, number: int) -> None:
         node = start_node(slow_s=20.0)  # each warm-up run takes so long

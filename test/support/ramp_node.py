@@ -73,6 +73,12 @@ class FrailEstimator(DepthEstimator):
 def load(params: ModelParams) -> DepthEstimator:
     if params.model_path == "missing.pth":
         raise FileNotFoundError("planted: no such file, and no DaRosError either")
+    if params.model_path == "swallow.pth":
+        try:
+            print("planted: loading", flush=True)
+            time.sleep(60.0)
+        except KeyboardInterrupt:
+            print("planted: a library lost the interrupt", flush=True)
     kind, slow_s = Kind(sys.argv[1]), float(sys.argv[2])
     template = ramp_estimator(kind)
     # auto is this, also where there is a GPU or bfloat16: what is expected is computed so.
