@@ -27,6 +27,7 @@ from benchmarks.harness import Figure, arguments, circumstances, measure, table
 from benchmarks.network import transformers_config
 from da_ros.network.build import build_network
 from da_ros.network.depth_anything import UNUSED_KEYS
+from da_ros.network.device import exact_float32
 from da_ros.network.estimator import DepthEstimator
 from da_ros.network.variants import get_variant
 from da_ros.types import ModelInfo
@@ -187,7 +188,14 @@ def _transformers_cases(name: str, given: torch.Tensor) -> dict[str, Callable[[]
         network = network.eval().to(given.device, dtype)
         run = torch.inference_mode()(network)
         cases[f"transformers {precision} eager"] = partial(run, given.to(dtype))
+        if precision == "fp32":  # by default cuDNN's convolutions are TF32, which ours are not
+            cases["transformers fp32 eager, exact"] = partial(_exactly, run, given)
     return cases
+
+
+def _exactly(run: Callable[[torch.Tensor], object], given: torch.Tensor) -> object:
+    with exact_float32(given.device):
+        return run(given)
 
 
 def compiled_times(device: torch.device, repetitions: int) -> list[dict[str, object]]:

@@ -8,11 +8,16 @@ that it survives a black and white print.
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from da_ros.errors import ParameterError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 ByteImage = npt.NDArray[np.uint8]
 FloatImage = npt.NDArray[np.floating]
@@ -54,9 +59,8 @@ def colorize(values: FloatImage, near: float, far: float, colormap: str = "ember
     Raises:
         ParameterError: If an end is not finite or the colour map is unknown.
     """
-    if not (np.isfinite(np.float32(near)) and np.isfinite(np.float32(far))):
-        raise ParameterError(f"colour range: expected finite ends, got near {near}, far {far}")
-    table = np.concatenate([color_table(colormap), [NOT_A_NUMBER, TOO_FAR, TOO_NEAR]])
+    _check_ends(near, far)
+    table = _full_table(colormap)
     values = np.asarray(values, np.float32)
     finite = np.isfinite(values)
     span = np.float32(near) - np.float32(far)
@@ -68,8 +72,42 @@ def colorize(values: FloatImage, near: float, far: float, colormap: str = "ember
         index[np.isnan(values)] = _STEPS
         index[np.isposinf(values)] = _STEPS + 1
         index[np.isneginf(values)] = _STEPS + 2
-    painted: ByteImage = table.astype(np.uint8)[index]
+    painted: ByteImage = table[index]
     return painted
+
+
+def colorize_on_device(values: Tensor, near: float, far: float, colormap: str = "ember") -> Tensor:
+    """What ``colorize`` does, where the values are: on a GPU only the picture comes down.
+
+    Args:
+        values: float32, any shape (...).
+        near: As in ``colorize``.
+        far: As in ``colorize``.
+        colormap: One of ``COLORMAPS``.
+
+    Returns:
+        RGB, (..., 3) uint8 on the device of the values: the same bytes.
+
+    Raises:
+        ParameterError: As in ``colorize``.
+    """
+    import torch
+
+    _check_ends(near, far)
+    # A tensor, since by a number CUDA would multiply with its reciprocal.
+    difference = float(np.float32(near) - np.float32(far))
+    span = torch.full((), difference or 1.0, device=values.device)
+    place = (values - float(np.float32(far))) / span if difference else values.new_tensor(0.5)
+    place = torch.where(values.isfinite(), place, 0.0).clamp(0.0, 1.0)
+    index = (place * (_STEPS - 1)).round().long()
+    for number, where in enumerate((values.isnan(), values.isposinf(), values.isneginf())):
+        index = torch.where(where, _STEPS + number, index)
+    return _table_on(values.device, colormap)[index]
+
+
+def _check_ends(near: float, far: float) -> None:
+    if not (np.isfinite(np.float32(near)) and np.isfinite(np.float32(far))):
+        raise ParameterError(f"colour range: expected finite ends, got near {near}, far {far}")
 
 
 def value_range(
@@ -113,6 +151,19 @@ def color_table(colormap: str) -> ByteImage:
         raise ParameterError(f"colormap: expected one of {', '.join(COLORMAPS)}, got {colormap!r}")
     table.setflags(write=False)
     return table
+
+
+def _full_table(colormap: str) -> ByteImage:
+    """The map's colours and behind them those of NaN, +Inf and -Inf, (259, 3)."""
+    special = np.array([NOT_A_NUMBER, TOO_FAR, TOO_NEAR], np.uint8)
+    return np.concatenate([color_table(colormap), special])
+
+
+@cache
+def _table_on(device: torch.device, colormap: str) -> Tensor:
+    import torch
+
+    return torch.from_numpy(_full_table(colormap)).to(device)
 
 
 def _ember() -> _Table:

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -42,6 +41,7 @@ from da_ros.pipeline.frames import (
 from da_ros.pipeline.outputs import available_outputs
 from da_ros.pipeline.packing import packed
 from da_ros.pipeline.stream import read_mask
+from da_ros.pipeline.transfer import to_device
 from da_ros.types import ModelInfo, Prediction, StageTimes
 
 if TYPE_CHECKING:
@@ -186,8 +186,8 @@ class DepthPipeline:
         image: DecodedImage | DeviceImage = frame.image
         if self.estimator.device.type != "cpu":
             # Uploaded once; rectification, colours and the network's input are made from it there.
-            pixels = torch.from_numpy(np.array(image.pixels))
-            image = DeviceImage(pixels.to(self.estimator.device, non_blocking=True), image.bgr)
+            decoded: Any = image.pixels  # an array, since it has just been decoded
+            image = DeviceImage(to_device(decoded, self.estimator.device), image.bgr)
         if frame.view.rectification is not None:
             raw: Any = image.pixels  # an array or a tensor: rectify keeps which
             image = type(image)(rectify(raw, frame.view.rectification), image.bgr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage.color import deltaE_ciede2000, rgb2lab
@@ -17,6 +18,7 @@ from da_ros.pictures.colormap import (
     TOO_NEAR,
     color_table,
     colorize,
+    colorize_on_device,
     value_range,
 )
 
@@ -116,3 +118,34 @@ class TestValueRange:
 
     def test_nothing_finite(self) -> None:
         assert value_range(np.array([np.nan, np.inf])) == (0.0, 1.0)
+
+
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+    ),
+]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+class TestColorizeOnDevice:
+    @given(
+        values=hnp.arrays(np.float32, (5, 7), elements=st.floats(width=32)),
+        near=st.floats(-100, 100, width=32),
+        far=st.floats(-100, 100, width=32),
+        name=st.sampled_from(COLORMAPS),
+    )
+    def test_same_bytes_as_numpy(self, device, values, near, far, name) -> None:
+        painted = colorize_on_device(torch.from_numpy(values).to(device), near, far, name)
+        assert painted.device.type == device
+        np.testing.assert_array_equal(painted.cpu(), colorize(values, near, far, name))
+
+    def test_same_bytes_all_over_the_range(self, device) -> None:
+        values = np.random.default_rng(0).uniform(0.0, 11.0, 100_000).astype(np.float32)
+        painted = colorize_on_device(torch.from_numpy(values).to(device), 0.3, 10.0)
+        np.testing.assert_array_equal(painted.cpu(), colorize(values, 0.3, 10.0))
+
+    def test_refuses_an_end_that_is_not_finite(self, device) -> None:
+        with pytest.raises(ParameterError, match="expected finite ends"):
+            colorize_on_device(torch.zeros(2, device=device), 0.0, float("inf"))
