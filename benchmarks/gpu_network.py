@@ -1,7 +1,8 @@
 """The network on a CUDA GPU: latency, throughput, memory, and how exact the fast modes are.
 
-    python -m benchmarks.gpu_network                  # everything, under three minutes
-    python -m benchmarks.gpu_network --no-compile     # without torch.compile, under one
+    python -m benchmarks.gpu_network                           # everything, some five minutes
+    python -m benchmarks.gpu_network --models v2-small,nano    # under two
+    python -m benchmarks.gpu_network --no-compile              # without torch.compile
 
 Needs a CUDA build of torch; transformers is compared with where it is installed. Nothing is
 downloaded: weights are random for times, and the scaled ones of the tests for errors. Prints

@@ -133,7 +133,8 @@ class TestSeveralThreads:
     @pytest.mark.parametrize("name", ["tiny", "nano"])
     def test_each_gets_its_own_prediction(self, name):
         """More sizes than are remembered, so that the threads drop what others just made."""
-        model = estimator() if name == "tiny" else DepthEstimator.load("nano")
+        on_cpu = ModelParams(device="cpu")  # also where there is a GPU
+        model = estimator() if name == "tiny" else DepthEstimator.load("nano", on_cpu)
         assert model.takes_several
         edge = model.variant.resize.multiple
         sizes = [(edge * (2 + n % 5), edge * (2 + n // 5)) for n in range(20)]
@@ -225,7 +226,7 @@ class StandIn:
 
 
 class TestGpuMemory:
-    """By fault injection with a stand-in; not yet measured on a GPU."""
+    """By fault injection with a stand-in; benchmarks/gpu.py does it on a GPU."""
 
     def test_it_is_freed_where_it_ran_out(self, monkeypatch):
         made = estimator(network=Hungry(0, torch.cuda.OutOfMemoryError("CUDA out of memory")))

@@ -72,7 +72,7 @@ class TestLetGo:
 
 class TestFreeMemory:
     def test_a_gpu_s_cache_is_given_back(self, monkeypatch: Any) -> None:
-        """A stand-in says that there is a GPU; not yet measured on one."""
+        """A stand-in says that there is a GPU; the node has not run on one yet."""
         alive: list[Any] = []
         monkeypatch.setattr(engine.torch.cuda, "empty_cache", lambda: alive.append(knot()))
         free_memory(torch.device("cpu"))
