@@ -102,5 +102,7 @@ class DepthAnything(nn.Module):
         self.to(device=device, dtype=dtype)
         self.depth_head.put_back(tail)
         self.depth_head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if device.type == "cuda":
+            self.depth_head.make_tail_planar()
         if packed and device.type == "cpu" and can_pack(dtype):
             self.pretrained.pack(sliced=dtype is torch.bfloat16 and not cpu_features().amx_bf16)

@@ -86,3 +86,22 @@ class TestForward:
         assert network.scratch.output_conv1.weight.dtype is torch.bfloat16
         tapped = [torch.randn(1, 12, 32).bfloat16() for _ in range(4)]
         assert network(tapped, 3, 4, 14).dtype is torch.float32
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+    @torch.inference_mode()
+    def test_a_planar_tail_changes_nothing_but_the_layout(self, dtype):
+        tapped = [torch.randn(2, 12, 32).to(dtype) for _ in range(4)]
+        usual, planar = head(), head()
+        for made in (usual, planar):
+            tail = made.float32_tail()
+            made.to(dtype)
+            made.put_back(tail)
+            made.to(memory_format=torch.channels_last)
+        planar.make_tail_planar()
+        weight = planar.scratch.output_conv2[0].weight
+        assert weight.is_contiguous()
+        seen = []
+        planar.scratch.output_conv2.register_forward_hook(lambda m, given, out: seen.append(given))
+        expected = usual(tapped, 3, 4, 14)
+        torch.testing.assert_close(planar(tapped, 3, 4, 14), expected, rtol=1e-4, atol=1e-5)
+        assert seen[0][0].is_contiguous()
