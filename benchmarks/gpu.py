@@ -1,6 +1,6 @@
 """A whole frame on a CUDA GPU: equal to the CPU's, what travels, what it costs, and its faults.
 
-    python -m benchmarks.gpu                  # everything, about a minute
+    python -m benchmarks.gpu                  # everything, under a minute
     python -m benchmarks.gpu --device cpu     # the same script where there is no GPU
 
 bgr8 VGA in; depth, camera_info and an xyzrgb cloud with the edge filter out, as the node packs

@@ -1,6 +1,6 @@
 """The network on a CUDA GPU: latency, throughput, memory, and how exact the fast modes are.
 
-    python -m benchmarks.gpu_network                           # everything, some five minutes
+    python -m benchmarks.gpu_network                           # everything, over three minutes
     python -m benchmarks.gpu_network --models v2-small,nano    # under two
     python -m benchmarks.gpu_network --no-compile              # without torch.compile
 
