@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -9,7 +11,8 @@ import typer
 HELP = """Train nano from scratch on generated scenes; interrupted, the same command goes on.
 
 \b
-  da_ros train -o run                            all of it: about 90 minutes on one core
+  da_ros train -o run                            all of it: minutes on a GPU (the long course),
+                                                 about 90 minutes on one core (the short one)
   da_ros train -o run --scenes 256 --samples 512 a short trial
   da_ros train -o run --minutes 30               half an hour of it; call again to go on
 
@@ -18,12 +21,22 @@ run/nano.safetensors with run/nano.json. Needs: pip install 'da_ros[train]'.
 """
 
 OUT = typer.Option(..., "-o", "--out", help="Folder of the run.")
-SCENES = typer.Option(5120, "--scenes", min=128, help="Scenes to write before training.")
-SAMPLES = typer.Option(0, "--samples", min=0, help="Pictures drawn in all; 0 = the recipe's.")
+COURSE = typer.Option(
+    "auto", "--course", help="long, short, or auto: long on a GPU; what ships is the long one's."
+)
+SCENES = typer.Option(
+    0, "--scenes", min=0, help="Scenes to write before training; 0 = the course's."
+)
+SAMPLES = typer.Option(0, "--samples", min=0, help="Pictures drawn in all; 0 = the course's.")
 MINUTES = typer.Option(0.0, "--minutes", min=0.0, help="Stop and save after this long; 0 = never.")
 DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:N.")
 THREADS = typer.Option(0, "--threads", min=0, help="CPU threads; 0 = torch's choice.")
+WORKERS = typer.Option(
+    0, "--workers", min=0, help="Processes that write scenes; 0 = one per core, 16 at most."
+)
 INSTALL = typer.Option(False, "--install", help="Also put the result where da_ros loads it from.")
+
+MOST_WORKERS = 16
 
 
 def register(app: typer.Typer) -> None:
@@ -33,21 +46,32 @@ def register(app: typer.Typer) -> None:
 
 def train(
     out: Path = OUT,
+    course: str = COURSE,
     scenes: int = SCENES,
     samples: int = SAMPLES,
     minutes: float = MINUTES,
     device: str = DEVICE,
     threads: int = THREADS,
+    workers: int = WORKERS,
     install: bool = INSTALL,
 ) -> None:
     """Write scenes, train, validate, export."""
     import torch
 
     from da_ros.network.device import choose_device
-    from da_ros.training.run import RunPlan, run
+    from da_ros.training.run import RunPlan, choose_course, run
 
     if threads:
         torch.set_num_threads(threads)
-    plan = RunPlan(out, scenes, samples or None, minutes * 60 or None, install)
-    result = run(plan, choose_device(device))
-    typer.echo(result)
+    chosen = choose_device(device)
+    work = choose_course(course, chosen)
+    recipe = replace(work.recipe, samples=samples or work.recipe.samples)
+    plan = RunPlan(
+        out,
+        scenes or work.scenes,
+        recipe,
+        minutes * 60 or None,
+        install,
+        workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS),
+    )
+    typer.echo(run(plan, chosen))

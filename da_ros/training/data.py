@@ -41,6 +41,11 @@ class ShardSpec:
     count: int = SHARD
 
 
+def shard_path(folder: Path, number: int) -> Path:
+    """Where a shard lies once it is complete."""
+    return folder / f"shard_{number:05d}.npz"
+
+
 def write_shard(
     folder: Path, number: int, spec: ShardSpec, atlas: Atlas, together: int = 1
 ) -> Path:
@@ -57,7 +62,7 @@ def write_shard(
         Its path. It is complete whenever it exists under this name: ``rgb`` (n, H, W, 3) uint8 and
         ``inverse`` (n, H, W) float16 [1/m], 0 for sky.
     """
-    path = folder / f"shard_{number:05d}.npz"
+    path = shard_path(folder, number)
     if path.exists():
         return path
     first = spec.first_seed + number * spec.count
@@ -97,15 +102,18 @@ class Shards:
 
     Args:
         folder: Where ``write_shard`` put them.
+        device: Where the pool is kept and drawn from; 280 kB a picture of 208x272 px.
 
     Raises:
         InputError: If there is none.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:
         self._folder = folder
-        self._known: dict[Path, tuple[Tensor, Tensor]] = {}
-        self._starts: list[int] = []
+        self._device = torch.device(device)
+        self._known: set[Path] = set()
+        self._rgb: list[Tensor] = []
+        self._inverse: list[Tensor] = []
         self.refresh()
         if not self._known:
             raise InputError(
@@ -113,16 +121,19 @@ class Shards:
             )
 
     def __len__(self) -> int:
-        return self._starts[-1] if self._starts else 0
+        return sum(map(len, self._rgb))
 
     def refresh(self) -> None:
         """Take in shards that have been finished since."""
         for path in sorted(self._folder.glob("shard_*.npz")):
             if path not in self._known:
+                self._known.add(path)
                 with np.load(path) as shard:
-                    rgb, inverse = shard["rgb"], shard["inverse"]
-                self._known[path] = torch.from_numpy(rgb), torch.from_numpy(inverse)
-        self._starts = np.cumsum([len(rgb) for rgb, _ in self._known.values()]).tolist()
+                    self._rgb.append(torch.from_numpy(shard["rgb"]).to(self._device))
+                    self._inverse.append(torch.from_numpy(shard["inverse"]).to(self._device))
+        if len(self._rgb) > 1:  # in one piece, so that a batch is drawn by one operation
+            self._rgb = [_joined(self._rgb)]
+            self._inverse = [_joined(self._inverse)]
 
     def batch(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Draw pictures, any of them more than once.
@@ -132,13 +143,19 @@ class Shards:
             rng: All chance.
 
         Returns:
-            Pictures (count, H, W, 3) uint8 and inverse depth (count, H, W) float16 [1/m].
+            Pictures (count, H, W, 3) uint8 and inverse depth (count, H, W) float16 [1/m], on the
+            pool's device.
         """
-        shards = list(self._known.values())
-        rgb, inverse = [], []
-        for index in rng.integers(0, len(self), count).tolist():
-            number = int(np.searchsorted(self._starts, index, side="right"))
-            place = index - (self._starts[number - 1] if number else 0)
-            rgb.append(shards[number][0][place])
-            inverse.append(shards[number][1][place])
-        return torch.stack(rgb), torch.stack(inverse)
+        index = torch.from_numpy(rng.integers(0, len(self), count)).to(self._device)
+        return self._rgb[0][index], self._inverse[0][index]
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """Concatenate, letting go of each part once it is copied: the pool is most of the memory."""
+    whole = parts[0].new_empty(sum(map(len, parts)), *parts[0].shape[1:])
+    filled = 0
+    for k in range(len(parts)):
+        part, parts[k] = parts[k], whole[:0]
+        whole[filled : filled + len(part)] = part
+        filled += len(part)
+    return whole

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from da_ros.network.nano import Nano
 from da_ros.network.spec import NanoSpec
@@ -22,6 +23,8 @@ from da_ros.training.encoder import load_pretrained
 from da_ros.training.losses import depth_loss
 from da_ros.training.predict import predict
 from da_ros.training.validation import Validation
+
+LOG_LINES = 20  # of a long run
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,19 @@ class Recipe:
     seed: int = 1
 
 
+# What a GPU does in minutes. Larger batches keep it busy; more of them lets the rates be higher.
+LONG = Recipe(
+    samples=1_000_000,
+    batch=128,
+    coarse=0.4,
+    encoder_rate=4e-4,
+    decoder_rate=3e-3,
+    weight_decay=0.05,
+    warm_up=500,
+    ema=0.9985,
+)
+
+
 class Trainer:
     """State of a run: network, average, optimiser, progress.
 
@@ -95,7 +111,7 @@ class Trainer:
         return self.step * self.recipe.batch >= self.recipe.samples
 
     def train(
-        self, shards: Shards, seconds: float, validation: Validation, every: int = 250
+        self, shards: Shards, seconds: float, validation: Validation, every: int | None = None
     ) -> None:
         """Go on for some time, or to the end.
 
@@ -103,8 +119,9 @@ class Trainer:
             shards: What to draw from; looked at again now and then for new ones.
             seconds: Stop and save after this long.
             validation: Held-out scenes to log figures on.
-            every: Steps between log lines and checkpoints.
+            every: Steps between log lines and checkpoints; None: 250, or more in a long run.
         """
+        every = every or max(250, self.recipe.samples // self.recipe.batch // LOG_LINES)
         start, losses = time.monotonic(), []
         while not self.done and time.monotonic() - start < seconds:
             losses.append(self._advance(shards))
@@ -164,8 +181,8 @@ class Trainer:
             return r.coarse_height, r.coarse_width
         return r.height, r.width
 
-    def _advance(self, shards: Shards) -> float:
-        """One step; its loss."""
+    def _advance(self, shards: Shards) -> Tensor:
+        """One step; its loss, on the device: to look at it would wait for the step's end."""
         r = self.recipe
         rng = np.random.default_rng((r.seed, self.step))
         generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
@@ -181,26 +198,26 @@ class Trainer:
         self.optimiser.step()
         self.step += 1
         self._follow()
-        return float(loss.detach())
+        return loss.detach()
 
     @torch.no_grad()
     def _follow(self) -> None:
         """Move the average a little towards the network."""
         keep = min(self.recipe.ema, self.step / (self.step + 20))
-        now = self.network.state_dict()
-        for name, mean in self.average.state_dict().items():
-            if mean.dtype.is_floating_point:
-                mean.lerp_(now[name], 1 - keep)
-            else:
-                mean.copy_(now[name])
+        now, means = self.network.state_dict(), self.average.state_dict()
+        smooth = [name for name, mean in means.items() if mean.dtype.is_floating_point]
+        follow = get_ema_multi_avg_fn(keep)  # type: ignore[no-untyped-call]
+        follow([means[name] for name in smooth], [now[name] for name in smooth], 0)
+        for name in means.keys() - set(smooth):
+            means[name].copy_(now[name])
 
-    def _log(self, losses: list[float], scenes: int, validation: Validation) -> None:
+    def _log(self, losses: list[Tensor], scenes: int, validation: Validation) -> None:
         figures = validation.figures(self.average)
         row = {
             "step": self.step,
             "samples": self.step * self.recipe.batch,
             "scenes": scenes,
-            "loss": float(np.mean(losses)) if losses else None,
+            "loss": float(torch.stack(losses).mean()) if losses else None,
             **figures,
         }
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:

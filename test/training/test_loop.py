@@ -141,7 +141,7 @@ class TestTrainer:
 
     def test_training_lowers_the_loss(self, tmp_path: Path, shards: Shards) -> None:
         trainer = Trainer(tmp_path, replace(RECIPE, samples=120, batch=8), CPU)
-        losses = [trainer._advance(shards) for _ in range(15)]
+        losses = [float(trainer._advance(shards)) for _ in range(15)]
         assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
 
     def test_logs_and_saves_now_and_then(

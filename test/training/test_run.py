@@ -12,7 +12,7 @@ from da_ros.network.variants import get_variant
 from da_ros.network.weights import load_weights
 from da_ros.training import run as run_module
 from da_ros.training.export import install
-from da_ros.training.loop import read_log
+from da_ros.training.loop import Recipe, read_log
 from da_ros.training.run import RunPlan, run
 from da_ros.training.scenes import textures
 
@@ -30,7 +30,9 @@ class TestRun:
     ) -> None:
         package = tmp_path / "package"
         monkeypatch.setattr(textures, "PROCEDURAL", 8)
-        plan = RunPlan(tmp_path / "run", 6, samples=16, seconds=1e-9, install=True, shard=6)
+        plan = RunPlan(
+            tmp_path / "run", 6, Recipe(samples=16), seconds=1e-9, install=True, shard=6
+        )
         assert "stopped while writing scenes" in run(plan, CPU)
         assert not list(plan.folder.rglob("*.npz"))
 
