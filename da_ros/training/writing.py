@@ -19,6 +19,7 @@ from da_ros.training.data import ShardSpec, shard_path, write_shard
 from da_ros.training.scenes.textures import make_atlas
 
 TOGETHER_ON_GPU = 32  # scenes rendered at once
+CORES_LIKE_A_GPU = 6  # that render as much as one H100, which waits for its launches: 40 scenes/s
 LOOK_EVERY = 0.2  # [s] between two looks at how far the processes are
 
 
@@ -45,12 +46,14 @@ class Task:
 def write_shards(
     tasks: Sequence[Task], device: torch.device, workers: int, end: float = float("inf")
 ) -> bool:
-    """Write what is missing of some shards.
+    """Write what is missing of some shards, with a progress bar.
 
     Args:
         tasks: In the order in which they should come to be; those that are there cost nothing.
-        device: Where they are rendered. A shard is the same from any number of workers.
-        workers: Processes; 1 writes in this one. Each renders with one CPU thread.
+        device: Where they may be rendered; a GPU is left alone where there are workers enough.
+        workers: Processes on the CPU, one thread each; 1 writes in this process, and a GPU is fed
+            by this process too, since several only take turns. What a shard holds does not depend
+            on their number.
         end: When no further shard is begun, on ``time.monotonic``'s clock [s].
 
     Returns:
@@ -62,10 +65,12 @@ def write_shards(
     missing = [task for task in tasks if not task.done]
     if not missing:
         return True
+    workers = min(workers, len(missing))
+    on_gpu = device.type != "cpu" and workers < CORES_LIKE_A_GPU
     there = len(tasks) - len(missing)
     with tqdm(total=len(tasks), initial=there, desc="scenes", unit="shard") as bar:
-        if min(workers, len(missing)) > 1:
-            _write_in_processes(missing, device, min(workers, len(missing)), end, bar)
+        if workers > 1 and not on_gpu:
+            _write_in_processes(missing, workers, end, bar)
         else:
             for _ in _written(missing, device, end):
                 bar.update()
@@ -84,16 +89,12 @@ def _written(tasks: Sequence[Task], device: torch.device, end: float) -> Iterato
         yield write_shard(task.folder, task.number, task.spec, atlas, together)
 
 
-def _write_in_processes(
-    tasks: Sequence[Task], device: torch.device, workers: int, end: float, bar: tqdm[None]
-) -> None:
+def _write_in_processes(tasks: Sequence[Task], workers: int, end: float, bar: tqdm[None]) -> None:
     """Share the tasks out, and show how far they are until all processes have ended."""
-    context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     shares = [list(tasks[k::workers]) for k in range(workers)]
     processes = [
-        context.Process(
-            target=_write_share, args=(share, str(device), end, os.getpid()), daemon=True
-        )
+        context.Process(target=_write_share, args=(share, end, os.getpid()), daemon=True)
         for share in shares
     ]
     before = bar.n
@@ -124,10 +125,10 @@ def _refuse_the_dead(processes: Sequence[SpawnProcess]) -> None:
         )
 
 
-def _write_share(tasks: Sequence[Task], device: str, end: float, parent: int) -> None:
+def _write_share(tasks: Sequence[Task], end: float, parent: int) -> None:
     """What each process does; it ends by itself when the one that started it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
     torch.set_num_threads(1)
-    for _ in _written(tasks, torch.device(device), end):
+    for _ in _written(tasks, torch.device("cpu"), end):
         if os.getppid() != parent:
             return

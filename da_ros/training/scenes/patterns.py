@@ -95,15 +95,10 @@ def _scribbles(rng: np.random.Generator) -> NDArray[np.float64]:
         shade, kind = float(rng.random()), rng.random()
         if kind < 0.4:
             text = "".join(chr(c) for c in rng.integers(65, 122, 7))
-            cv2.putText(
-                image,
-                text,
-                a,
-                int(rng.integers(0, 7)),
-                rng.uniform(0.4, 2.0),
-                shade,
-                int(rng.integers(1, 5)),
-            )
+            face, size, stroke = rng.integers(0, 7), rng.uniform(0.4, 2.0), rng.integers(1, 5)
+            letters = np.zeros((SIDE, SIDE), np.uint8)  # OpenCV 5 writes on nothing else
+            cv2.putText(letters, text, a, int(face), size, 255, int(stroke))
+            image[letters > 0] = shade
         elif kind < 0.7:
             cv2.rectangle(image, a, b, shade, int(rng.choice([-1, 2, 4])))
         else:

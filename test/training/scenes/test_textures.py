@@ -114,7 +114,7 @@ class TestMakeAtlas:
         assert atlas.texels.shape == (PROCEDURAL, sum((SIDE >> k) ** 2 for k in range(LEVELS)), 3)
         finest = atlas.texels[:8, : SIDE * SIDE].float()
         recorded = torch.tensor(RECORDED)
-        torch.testing.assert_close(finest.mean(1), recorded[:, 0], atol=1.0, rtol=0)
+        torch.testing.assert_close(finest.mean(1), recorded[:, 0], atol=3.0, rtol=0)
         torch.testing.assert_close(finest.std(1), recorded[:, 1], atol=1.0, rtol=0)
 
     def test_is_made_the_same_twice(self, atlas: Atlas, monkeypatch: pytest.MonkeyPatch) -> None:
