@@ -63,9 +63,9 @@ class Recipe:
     seed: int = 1
 
 
-# What a GPU does in minutes. Larger batches keep it busy; more of them lets the rates be higher.
+# What a GPU does in minutes. Larger batches keep it busy, and let the rates be higher.
 LONG = Recipe(
-    samples=1_000_000,
+    samples=720_000,
     batch=128,
     coarse=0.4,
     encoder_rate=3e-4,

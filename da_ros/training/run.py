@@ -37,7 +37,7 @@ class Course:
     recipe: Recipe
 
 
-COURSES = {"short": Course(5_120, Recipe()), "long": Course(32_768, LONG)}
+COURSES = {"short": Course(5_120, Recipe()), "long": Course(8_064, LONG)}
 
 
 def choose_course(name: str, device: torch.device) -> Course:
