@@ -25,7 +25,7 @@ COURSE = typer.Option(
     "auto", "--course", help="long, short, or auto: long on a GPU; what ships is the long one's."
 )
 SCENES = typer.Option(
-    0, "--scenes", min=0, help="Scenes to write before training; 0 = the course's."
+    None, "--scenes", min=128, help="Scenes to write before training; default: the course's."
 )
 SAMPLES = typer.Option(0, "--samples", min=0, help="Pictures drawn in all; 0 = the course's.")
 MINUTES = typer.Option(0.0, "--minutes", min=0.0, help="Stop and save after this long; 0 = never.")
@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
 def train(
     out: Path = OUT,
     course: str = COURSE,
-    scenes: int = SCENES,
+    scenes: int | None = SCENES,
     samples: int = SAMPLES,
     minutes: float = MINUTES,
     device: str = DEVICE,

@@ -16,6 +16,7 @@ from da_ros.training.data import HELD_OUT_SEED, SHARD, Shards, ShardSpec
 from da_ros.training.encoder import pretrained_file
 from da_ros.training.export import export, install, shipped_network
 from da_ros.training.loop import LONG, Recipe, Trainer, read_log
+from da_ros.training.scenes.textures import photo_paths
 from da_ros.training.validation import Validation
 from da_ros.training.writing import Task, write_shards
 
@@ -96,6 +97,7 @@ def run(plan: RunPlan, device: torch.device) -> str:
     end = time.monotonic() + (plan.seconds or float("inf"))
     check_matplotlib()
     pretrained_file()
+    photo_paths()  # here, since a process that writes scenes could say it only in a traceback
     keep_freed_memory(all_of_it=True)
     if not _write_scenes(plan, device, end):
         return f"stopped while writing scenes; call again to go on ({plan.folder / 'scenes'})"
