@@ -46,5 +46,5 @@ class TestWriteShards:
     def test_a_process_that_dies_is_said(self, tmp_path: Path) -> None:
         blocked = tmp_path / "file"
         blocked.write_bytes(b"no folder")
-        with pytest.raises(DaRosError, match="ended with exit code 1 .*call again"):
+        with pytest.raises(DaRosError, match=r"ended with exit code 1 .*call again"):
             write_shards(tasks(blocked), CPU, 2)
