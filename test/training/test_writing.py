@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from da_ros.errors import DaRosError
+from da_ros.training import writing
 from da_ros.training.data import ShardSpec
 from da_ros.training.writing import Task, write_shards
 
@@ -31,6 +32,17 @@ class TestWriteShards:
             with np.load(tmp_path / "1" / name) as one, np.load(tmp_path / "2" / name) as two:
                 assert np.array_equal(one["rgb"], two["rgb"])
                 assert np.array_equal(one["inverse"], two["inverse"])
+
+    def test_with_workers_enough_a_gpu_is_left_alone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On a machine without one, which could not have rendered there."""
+        monkeypatch.setattr(writing, "CORES_LIKE_A_GPU", 2)
+        assert write_shards(tasks(tmp_path / "gpu"), torch.device("cuda"), 2)
+        assert write_shards(tasks(tmp_path / "cpu"), CPU, 2)
+        for path in (tmp_path / "gpu").iterdir():
+            with np.load(path) as one, np.load(tmp_path / "cpu" / path.name) as two:
+                assert np.array_equal(one["rgb"], two["rgb"])
 
     @pytest.mark.parametrize("workers", [1, 2])
     def test_begins_nothing_when_time_has_run_out(self, tmp_path: Path, workers: int) -> None:
