@@ -32,6 +32,7 @@ def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
     check_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
@@ -49,4 +50,5 @@ def draw_curve(rows: list[dict[str, Any]], path: Path) -> None:
     right.legend()
     for axis in (left, right):
         axis.grid(alpha=0.3)
+        axis.xaxis.set_major_formatter(EngFormatter())  # 100 k: long runs count in millions
     figure.savefig(path, dpi=110)
