@@ -20,9 +20,9 @@ def nano_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from da_ros.network.build import build_network
     from da_ros.network.variants import get_variant
 
-    network = build_network(get_variant("nano"))
     with torch.random.fork_rng():
         torch.manual_seed(5)
+        network = build_network(get_variant("nano"))  # its biases stay as they are drawn here
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -230,7 +230,8 @@ class TestOddPhotos:
         assert depth.shape == (height, width)
         assert np.isfinite(depth).all()
         points = ply_points(tmp_path / "out" / "a_nominal_points.ply")
-        assert 0 < len(points) <= width * height  # less those that hang on edges
+        assert len(points) <= width * height  # less those that hang on edges
+        assert len(points) > 0 or width * height < 10  # which may be all of a few
 
     def test_too_long(
         self, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
