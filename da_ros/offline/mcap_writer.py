@@ -17,6 +17,8 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.enums import CompressionMode
 from rosbags.rosbag2.storage_mcap import McapWriter, PendingChunk, write_record
 
+from da_ros.offline.direct_file import DirectFile
+
 Parts = Sequence["bytes | memoryview"]
 
 _MESSAGE = struct.Struct("<BQHIQQ")
@@ -30,8 +32,18 @@ class PartsMcapWriter(McapWriter):
 
     def __init__(self, path: Any, compression: CompressionMode) -> None:
         super().__init__(path, compression)
+        self._write_past_the_cache()
         self._parts: list[bytes | memoryview] = []
         self._size = 0
+
+    def _write_past_the_cache(self) -> None:
+        """Begin the file anew as a ``DirectFile``: the library opens an ordinary one."""
+        self.bio.close()
+        begun = self.path.read_bytes()
+        self.path.unlink()
+        self._file = DirectFile(self.path)
+        self._file.write(begun)
+        self.bio: Any = self._file
 
     def write(self, connection: Connection, timestamp: int, data: Any) -> None:
         """Take a message: bytes, a view, or a list of them, one after the other."""
@@ -80,6 +92,10 @@ class PartsMcapWriter(McapWriter):
         if self._parts:
             self.close_chunk()
         super().close(version, metadata)
+
+    def abort(self) -> None:
+        """Close a file that will be removed."""
+        self._file.abandon()
 
     def _index(self, number: int, places: Sequence[tuple[int, int]]) -> bytes:
         """Write a chunk's index of one channel; return where, for the chunk's own."""
