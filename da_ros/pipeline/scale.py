@@ -300,7 +300,8 @@ def _mounting(params: ScaleParams) -> FixedTransform | None:
 
 def _options(params: ScaleParams) -> CalibratorOptions:
     fit = FitOptions(seed=params.seed)
-    by_source = {}
+    # A depth camera's edges are taken off before, and what is left of it is seldom wrong.
+    by_source = {depth_image.SOURCE: replace(fit, trusted=True)}
     if params.ground_plane:
         by_source[ground_plane.SOURCE] = ground_fit(fit, _ground_options(params))
     ages = FilterOptions(held_after=params.held_after, stale_after=params.stale_after)

@@ -15,6 +15,7 @@ import numpy as np
 from da_ros.scale.correlation import Correlation
 from da_ros.scale.options import FitOptions
 from da_ros.scale.robust import VARIANCE_PRICE, Floats, Reweighted
+from da_ros.scale.spread import spread, spread_of_all
 
 _STUDENT = 0.75
 """Over the freedom: between what Student's distribution asks for at 68 % (1/2) and 95 % (3/2)."""
@@ -45,6 +46,7 @@ def accuracy_of(
     design: Floats,
     target: Floats,
     sensor: Floats,
+    depth: Floats,
     common: Floats | None,
     correlation: Correlation,
     options: FitOptions,
@@ -56,6 +58,7 @@ def accuracy_of(
         design: Its rows, (N, p).
         target: Its right side, (N,).
         sensor: Standard deviation of the measurement, (N,), unit of the target.
+        depth: Measured, (N,) [m].
         common: What each shared error does to the target, (N, K), or None.
         correlation: Of the model's error between the points.
         options: Where the estimate of the model's error starts from.
@@ -64,7 +67,11 @@ def accuracy_of(
         Covariance (B^T W B)^-1 widened by the correlation and the shared errors, B being the rows
         over their standard deviations and W the robust weights.
     """
-    error, left = _errors(found, design, correlation, options)
+    relative = found.residual / target
+    seen, count = spread(relative, sensor / np.abs(target), depth / depth.max(), found.model_error)
+    error, left = _errors(found, design, seen, count, correlation, options)
+    if options.trusted:
+        left = max(left, spread_of_all(relative))
     of_model = error * np.abs(target)
     sigma = np.hypot(sensor, of_model)
     whitened = design / sigma[:, None]
@@ -101,9 +108,14 @@ def _flattening(found: Reweighted, design: Floats, of_model: Floats, sigma: Floa
 
 
 def _errors(
-    found: Reweighted, design: Floats, correlation: Correlation, options: FitOptions
+    found: Reweighted,
+    design: Floats,
+    seen: float,
+    count: float,
+    correlation: Correlation,
+    options: FitOptions,
 ) -> tuple[float, float]:
-    """Re-estimate the model's relative error, and what the fit has left of it in this frame.
+    """From the error that ``count`` residuals show: the model's, and what is left in this frame.
 
     Of errors of correlation R the residuals keep trace(W) - trace(Q^T R Q), Q being an orthonormal
     base of the weighted design. The few numbers that correlated points are worth are pooled with
@@ -117,11 +129,9 @@ def _errors(
     kept = max(1.0 - swallowed / total, _LEAST_LEFT)
     alike = float(correlation.product(root[:, None])[0, 0]) / total
     worth = max(total / alike - parameters, 1.0)
-    prior, freedom = options.model_error_weight, found.freedom
-    start = options.model_error**2
-    # ``found`` has pooled as if its points were independent; undo that.
-    seen = max(((prior + freedom) * found.model_error**2 - prior * start) / freedom, 0.0)
-    whole = (prior * start + worth * seen * (freedom / total) / kept) / (prior + worth)
-    left = (prior * start * kept + freedom * seen) / (prior + freedom)
+    prior, start = options.model_error_weight, options.model_error**2
+    freedom = max(count - parameters, 1.0)
+    whole = (prior * start + worth * seen**2 / kept) / (prior + worth)
+    left = (prior * start * kept + count * seen**2) / (prior + freedom)
     widened = math.sqrt(whole) * (1.0 + _STUDENT / (prior + worth))
-    return widened, math.sqrt(left * (1.0 + parameters / total))
+    return widened, math.sqrt(left * (1.0 + parameters / count))

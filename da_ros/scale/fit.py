@@ -281,7 +281,14 @@ def _fit(lines: _Lines, found: Reweighted, options: FitOptions) -> Fit | Refusal
                 found, lines.design, lines.target, pixels, pairs.frame, reach
             )
     accuracy = accuracy_of(
-        found, lines.design, lines.target, lines.sensor, lines.common, correlation, options
+        found,
+        lines.design,
+        lines.target,
+        lines.sensor,
+        pairs.depth[lines.chosen],
+        lines.common,
+        correlation,
+        options,
     )
     inlier = np.zeros(len(pairs.depth), bool)
     inlier[lines.chosen] = _inliers(found)

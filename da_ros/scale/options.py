@@ -23,6 +23,8 @@ class FitOptions:
         correlation_length: Over which the model's error stays alike, as a share of the image's
             diagonal; 0 for independent errors. Used where pixels are given.
         hypotheses: Pairs tried at least; all pairs where they are few.
+        trusted: Whether what disagrees with the fit is the model's fault and not the sensor's, so
+            that it counts in the deviation of a pixel.
     """
 
     seed: int = 0
@@ -36,6 +38,7 @@ class FitOptions:
     largest_scale_error: float = 0.5
     correlation_length: float = 0.14
     hypotheses: int = 128
+    trusted: bool = False
 
 
 @dataclass(frozen=True)
