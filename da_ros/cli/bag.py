@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from da_ros.cli.options import DEVICE, MODEL, PRECISION, SIZE, VARIANT
+from da_ros.cli.options import DEVICE, MODEL, PRECISION, SIZE, VARIANT, path_of
 from da_ros.cli.scale_options import with_scale_options
 from da_ros.errors import BagError
 from da_ros.params import (
@@ -61,8 +61,11 @@ done.
 SOURCES = typer.Argument(
     help="Bag folders, .mcap or .db3 files, ROS 1 .bag files; together one recording.",
     metavar="IN...",
+    parser=path_of,
 )
-TARGET = typer.Option(..., "-o", "--output", help="Bag folder to make.", metavar="OUT")
+TARGET = typer.Option(
+    ..., "-o", "--output", help="Bag folder to make.", metavar="OUT", parser=path_of
+)
 IMAGE = typer.Option(
     [],
     "--image",

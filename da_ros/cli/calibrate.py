@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from da_ros.cli.options import DEVICE, MODEL, PRECISION, SIZE, VARIANT
+from da_ros.cli.options import DEVICE, MODEL, PRECISION, SIZE, VARIANT, path_of
 from da_ros.cli.scale_options import with_scale_options
 from da_ros.params import BAG_BATCH, PipelineParams, ScaleParams
 
@@ -35,8 +35,12 @@ Exit code 0: written; 3: measured, but nothing of use could be saved, or some im
 nothing done.
 """
 
-SOURCE = typer.Argument(help="Bag folders, or .mcap, .db3 or ROS 1 .bag files.", metavar="BAG...")
-TARGET = typer.Option(..., "-o", "--output", help="Calibration file to write.", metavar="YAML")
+SOURCE = typer.Argument(
+    help="Bag folders, or .mcap, .db3 or ROS 1 .bag files.", metavar="BAG...", parser=path_of
+)
+TARGET = typer.Option(
+    ..., "-o", "--output", help="Calibration file to write.", metavar="YAML", parser=path_of
+)
 IMAGE = typer.Option("", "--image", metavar="TOPIC", help="Image topic. Default: the one camera.")
 INFO = typer.Option(
     "", "--camera-info", metavar="TOPIC", help="Its camera_info. Default: the one beside it."
@@ -49,7 +53,9 @@ GROUND = typer.Option(
 STATIC = typer.Option(
     False, "--static-camera", help="The camera stands still and looks at the same scene, always."
 )
-PLOT = typer.Option(None, "--plot", metavar="PNG", help="Picture to draw. Default: beside YAML.")
+PLOT = typer.Option(
+    None, "--plot", metavar="PNG", help="Picture to draw. Default: beside YAML.", parser=path_of
+)
 EVERY = typer.Option(1, "--every", help="Take every n-th image.")
 BATCH = typer.Option(BAG_BATCH, "--batch", help="Images per network call.")
 OVERWRITE = typer.Option(False, "--overwrite", help="Replace files that are there.")

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import typer
 
-from da_ros.cli.options import DEVICE, MODEL, PRECISION, SIZE, VARIANT, created, load_estimator
+from da_ros.cli.options import (
+    DEVICE,
+    MODEL,
+    PRECISION,
+    SIZE,
+    VARIANT,
+    created,
+    load_estimator,
+    path_of,
+)
 from da_ros.params import DEMO_FRAMES, DEMO_HEIGHT, DEMO_SEED, DEMO_WIDTH, EVALUATION_CAP
 
 HELP = """Render a short sequence with known depth, run the model on it, compare.
@@ -20,7 +29,14 @@ Needs no download and no ROS. Writes a bag as a robot would record it, the same 
 `ros2 bag play`, RViz, Foxglove), clouds (PLY), a picture sheet and a page, index.html.
 """
 
-OUT = typer.Option(Path("da_ros_demo"), "-o", "--out", help="Folder for what is made.")
+OUT = typer.Option(
+    Path("da_ros_demo"),
+    "-o",
+    "--out",
+    help="Folder for what is made.",
+    metavar="OUT",
+    parser=path_of,
+)
 SEED = typer.Option(
     DEMO_SEED, "--seed", min=0, max=2**63 - 1, help="Another number is another scene."
 )

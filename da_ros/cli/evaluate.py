@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from da_ros.cli.options import DEVICE, MODEL, PRECISION, SIZE, VARIANT, created, load_estimator
+from da_ros.cli.options import (
+    DEVICE,
+    MODEL,
+    PRECISION,
+    SIZE,
+    VARIANT,
+    created,
+    load_estimator,
+    path_of,
+)
 from da_ros.params import EVALUATION_CAP, EVALUATION_SEED
 
 if TYPE_CHECKING:
@@ -43,7 +52,9 @@ The row fit predicts from the image row alone, the plane fit from row and column
 is needed for. -o writes evaluation.json and sheet.png (worst images first).
 """
 
-DIR = typer.Argument(None, metavar="DIR", help="Folder of samples, or one sample's folder.")
+DIR = typer.Argument(
+    None, metavar="DIR", help="Folder of samples, or one sample's folder.", parser=path_of
+)
 GENERATED = typer.Option(
     0, "--generated", min=0, help="Instead of DIR: score on this many generated scenes."
 )
@@ -60,7 +71,14 @@ PROTOCOL = typer.Option(
 CAP = typer.Option(EVALUATION_CAP, "--cap", help="Truth from here on is not scored [m].")
 CROP = typer.Option("none", "--crop", help="Part that is scored: none, garg or eigen.")
 GENERATED_SIZE = (480, 640)
-OUT = typer.Option(None, "-o", "--out", help="Folder for evaluation.json and sheet.png.")
+OUT = typer.Option(
+    None,
+    "-o",
+    "--out",
+    help="Folder for evaluation.json and sheet.png.",
+    metavar="OUT",
+    parser=path_of,
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -18,6 +18,7 @@ from da_ros.cli.options import (
     VARIANT,
     created,
     load_estimator,
+    path_of,
 )
 from da_ros.params import IMAGE_FOV_DEG, IMAGE_POINTS
 
@@ -42,9 +43,19 @@ The shape of the cloud needs the camera: --camera (the YAML of ROS's camera_cali
 EXIF; without any, {IMAGE_FOV_DEG:g} degrees are assumed. Exit code 3: some photos failed.
 """
 
-PHOTOS = typer.Argument(metavar="PHOTO|DIR...", help="Photos, and folders of photos.")
-OUT = typer.Option(..., "-o", "--out", help="Folder for what is made.")
-CAMERA = typer.Option(None, "--camera", help="Calibration file of ROS's camera_calibration.")
+PHOTOS = typer.Argument(
+    metavar="PHOTO|DIR...", help="Photos, and folders of photos.", parser=path_of
+)
+OUT = typer.Option(
+    ..., "-o", "--out", help="Folder for what is made.", metavar="OUT", parser=path_of
+)
+CAMERA = typer.Option(
+    None,
+    "--camera",
+    help="Calibration file of ROS's camera_calibration.",
+    metavar="YAML",
+    parser=path_of,
+)
 FOV = typer.Option(None, "--fov", help="Horizontal field of view [deg].")
 STRIDE = typer.Option(
     0,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from da_ros.cli.options import path_of
+
 if TYPE_CHECKING:
     from da_ros.network.digest import Progress
     from da_ros.network.variants import Registry, Variant
@@ -26,6 +28,25 @@ HELP = """List, fetch and check the weights of the models.
 Weights lie in ~/.cache/da_ros/weights, or where DA_ROS_WEIGHTS says; what other programs left in
 the Hugging Face cache is used too. HF_ENDPOINT names a mirror. On a machine without network, put
 the file into that folder under its own name, or load it from anywhere with model_path.
+"""
+
+LIST_HELP = """List the models, their licences, and what is on this disk.
+
+\b
+  da_ros models list
+  da_ros models list | grep metric     those that give metres
+
+The name is what --model, `fetch` and `path` take; model_size and model_family of the node mean the
+same rows.
+"""
+
+PATH_HELP = """Print where the weights of a model lie.
+
+\b
+  da_ros models path nano
+  cp "$(da_ros models path v2-small)" /media/usb    for a robot without network
+
+Ends with exit code 2, and the command that fetches them, if they are not on this disk.
 """
 
 FETCH_HELP = """Download the weights of a model, unless they are on this disk already.
@@ -60,7 +81,9 @@ NAME = typer.Argument(help="Registry name, as `da_ros models list` shows it.")
 ACCEPT = typer.Option(
     False, "--accept-license", help="Accept a licence that forbids commercial use."
 )
-FILE = typer.Argument(None, help="A weights file; without one, all that are here.")
+FILE = typer.Argument(
+    None, metavar="FILE", parser=path_of, help="A weights file; without one, all that are here."
+)
 
 
 def register(app: typer.Typer, registry: Registry | None = None) -> None:
@@ -78,7 +101,7 @@ def register(app: typer.Typer, registry: Registry | None = None) -> None:
         if context.invoked_subcommand is None:
             typer.echo(context.get_help())
 
-    @models.command("list", help="List the models, their licences, and what is on this disk.")
+    @models.command("list", help=LIST_HELP)
     def list_models() -> None:
         _list(rows())
 
@@ -90,7 +113,7 @@ def register(app: typer.Typer, registry: Registry | None = None) -> None:
     def verify(path: Path | None = FILE) -> None:
         _verify(rows(), path)
 
-    @models.command(help="Print where the weights of a model lie.")
+    @models.command(help=PATH_HELP)
     def path(name: str = NAME) -> None:
         _path(rows(), name)
 

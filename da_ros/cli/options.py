@@ -36,6 +36,19 @@ PRECISION = _of("precision", "--precision")
 SIZE = _of("input_size", "--size")
 
 
+def path_of(word: str | Path) -> Path:
+    """Take a word of the command line as a path; an empty one would be the folder one is in.
+
+    Raises:
+        typer.BadParameter: If it is empty.
+    """
+    if str(word) == "":
+        raise typer.BadParameter(
+            "expected a path, got an empty word (a shell variable that is not set?)"
+        )
+    return Path(word)
+
+
 def load_estimator(
     model: str, variant: str, device: str, precision: str, size: int
 ) -> DepthEstimator:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import typer
 
+from da_ros.cli.options import path_of
+
 HELP = """Train nano from scratch on generated scenes; interrupted, the same command goes on.
 
 \b
@@ -20,7 +22,7 @@ Writes run/scenes (once), run/checkpoint.pt, run/log.jsonl, run/curve.png and, a
 run/nano.safetensors with run/nano.json. Needs: pip install 'da_ros[train]'.
 """
 
-OUT = typer.Option(..., "-o", "--out", help="Folder of the run.")
+OUT = typer.Option(..., "-o", "--out", help="Folder of the run.", metavar="OUT", parser=path_of)
 COURSE = typer.Option(
     "auto", "--course", help="long, short, or auto: long on a GPU; what ships is the long one's."
 )

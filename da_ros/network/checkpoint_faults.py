@@ -21,6 +21,11 @@ OLD_CONTAINER_PICKLES = 5
 LARGEST_HEADER = 100_000_000
 """Of a safetensors file, as its own reader has it [bytes]."""
 
+_PAGE_BEGINNINGS = tuple(
+    b"<" + tag
+    for tag in (b"!doctype", b"html", b"head", b"body", b"meta", b"title", b"?xml", b"!--")
+)
+
 FETCH_HINT = "fetch the model again with `da_ros models fetch NAME`"
 DATA_NAMES = re.compile(
     r"torch\._utils\._rebuild_\w+|torch\._tensor\.\w+|torch\.storage\.\w+|torch\.\w+Storage"
@@ -180,7 +185,7 @@ def _lfs_message(path: Path, head: bytes) -> str:
 
 def _is_html(head: bytes) -> bool:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    return start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--"))
+    return start.startswith(_PAGE_BEGINNINGS)
 
 
 def _check_zip(path: Path, size: int) -> None:

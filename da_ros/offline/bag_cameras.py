@@ -166,6 +166,8 @@ def _found(bag: BagInput | BagInputs) -> list[BagCamera]:
     cameras = _one_transport_each(colour or grey)
     if not cameras:
         why = "; ".join(passed_over) or "it has no image topics"
+        if bag.stopped:  # the camera may be in what is gone
+            why += f"; only a part of it can be read: {bag.stopped}"
         raise BagError(f"bag {bag.name} has no camera to work on: {why}")
     return cameras
 

@@ -57,4 +57,4 @@ def check_target(path: Path, overwrite: bool) -> None:
     if not overwrite:
         raise BagError(f"output {path} exists; choose another name or say --overwrite")
     if not (path / "metadata.yaml").is_file():
-        raise BagError(f"output {path} is no bag, so --overwrite does not replace it")
+        raise BagError(f"output {path} is there and is no bag, so it is not replaced")

@@ -84,7 +84,8 @@ class BagInput:
 
     Attributes:
         path: Of the bag.
-        stopped: Why reading ended before the end of the bag; empty if it did not.
+        stopped: Why reading ended before the end of the bag, as far as that shows when it is
+            opened, and all of it after ``messages``; empty if it did not.
         lost: Messages that could not be read, by topic and reason; a topic is empty, and the
             count 1, where the index does not tell.
     """
@@ -108,6 +109,7 @@ class BagInput:
                 "`mcap recover` may help"
             ) from error
         self._reader = reader
+        self.stopped = next((fault.reason for fault in self._faults() if fault.cut), "")
         return self
 
     def __exit__(

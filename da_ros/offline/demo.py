@@ -24,6 +24,7 @@ from da_ros.geometry.camera import PinholeCamera
 from da_ros.geometry.cloud import pack_cloud
 from da_ros.network.estimator import DepthEstimator
 from da_ros.offline.bag import convert_bag
+from da_ros.offline.bag_folder import check_target
 from da_ros.offline.bag_job import BagJob
 from da_ros.offline.bag_messages import write_message
 from da_ros.offline.bag_output import DEFAULT_STORAGE, BagOutput
@@ -111,6 +112,8 @@ def run_demo(
         DaRosError: If the bag cannot be written or no frame can be scored.
     """
     files = {"recording": out / "recording", "recording with depth": out / "with_depth"}
+    for target in files.values():  # nothing is rendered into a folder that holds other things
+        check_target(target, overwrite=True)
     write_recording(sequence, files["recording"])
     pipeline = DepthPipeline(estimator, PipelineParams(), info_times=False)
     job = BagJob((files["recording"],), files["recording with depth"], overwrite=True)

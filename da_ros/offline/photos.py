@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -157,11 +158,10 @@ def read_photo(path: Path) -> Photo:
         InputError: If the file is missing, damaged, or no picture.
     """
     try:
-        with Image.open(path) as image:
-            image.load()
-            focal = _focal_35mm(image)
-            upright, turned = _upright(image)
-            return Photo(_rgb(upright), focal, turned)
+        with warnings.catch_warnings():
+            # Of large pictures and odd EXIF, which are read all the same.
+            warnings.simplefilter("ignore")
+            return _read(path)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -169,6 +169,14 @@ def read_photo(path: Path) -> Photo:
     except (OSError, SyntaxError, ValueError) as error:
         # Pillow raises any of these for damaged files, by format.
         raise InputError(f"{path}: damaged or unreadable: {error}") from error
+
+
+def _read(path: Path) -> Photo:
+    with Image.open(path) as image:
+        image.load()
+        focal = _focal_35mm(image)
+        upright, turned = _upright(image)
+        return Photo(_rgb(upright), focal, turned)
 
 
 def fov_of_35mm(focal_mm: float, width: int, height: int) -> float:

@@ -176,6 +176,36 @@ class TestErrors:
         assert "please report it" in capsys.readouterr().err
 
 
+class TestEmptyWords:
+    """What a shell makes of "$PHOTO" where PHOTO is not set; Path("") would be the folder."""
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("image", ""),
+            ("image", "a.png", "-o", ""),
+            ("image", "a.png", "-o", "out", "--camera", ""),
+            ("bag", "", "-o", "out"),
+            ("bag", "in", "-o", ""),
+            ("calibrate", "", "-o", "a.yaml"),
+            ("calibrate", "in", "-o", ""),
+            ("calibrate", "in", "-o", "a.yaml", "--plot", ""),
+            ("demo", "-o", ""),
+            ("eval", ""),
+            ("eval", "in", "-o", ""),
+            ("train", "-o", ""),
+            ("models", "verify", ""),
+        ],
+    )
+    def test_are_no_paths(
+        self, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli.main(words) == 2
+        said = lines(capsys.readouterr().err)
+        assert len(said) == 1
+        assert "expected a path, got an empty word" in said[0]
+
+
 class TestExitCodes:
     def test_command_chooses_its_code(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def go() -> None:

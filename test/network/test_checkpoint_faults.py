@@ -117,6 +117,9 @@ class TestContainerOf:
             "<!DOCTYPE html><html><head>",
             "\n\n  <html lang='en'>",
             "\ufeff<!doctype html>",
+            '<meta charset="utf-8"><title>403</title>',
+            "<body>Please log in</body>",
+            "<TITLE>302 Found</TITLE>",
             '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
         ],
     )

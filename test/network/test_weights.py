@@ -58,6 +58,22 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, dict[str
     return rows, files
 
 
+@pytest.fixture(scope="module")
+def huggingface_family(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Registry, dict[str, Path]]:
+    """The same in Hugging Face's layout; of v2-base no file's hash is known, so it lends one."""
+    folder = tmp_path_factory.mktemp("huggingface")
+    rows, files = dict(REGISTRY), {}
+    for mark, name in enumerate(PUBLISHED):
+        first = replace(REGISTRY[name].checkpoints[0], layout="huggingface")
+        first = replace(first, filename="model.safetensors")
+        files[name] = write(folder, REGISTRY[name], first, mark)
+        known = replace(first, sha256=sha256_of(files[name]), size_bytes=None)
+        rows[name] = replace(REGISTRY[name], checkpoints=(known,))
+    return rows, files
+
+
 LARGE_ARE_SLOW = [
     pytest.param(name, marks=[pytest.mark.slow] if name.endswith("large") else [])
     for name in PUBLISHED
@@ -112,6 +128,23 @@ class TestEachRow:
         self, asked: str, given_file: str, family
     ) -> None:
         registry, files = family
+        with pytest.raises(WeightsError) as caught:
+            load_weights(files[given_file], registry[asked], registry)
+        assert caught.value.fault == "other_model"
+        assert f"is {given_file} (its sha256 says so), not {asked}" in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("asked", "given_file"),
+        [
+            pair
+            for pair in permutations(PUBLISHED, 2)
+            if REGISTRY[pair[0]].size == REGISTRY[pair[1]].size
+        ],
+    )
+    def test_refuses_every_other_rows_huggingface_file(
+        self, asked: str, given_file: str, huggingface_family
+    ) -> None:
+        registry, files = huggingface_family
         with pytest.raises(WeightsError) as caught:
             load_weights(files[given_file], registry[asked], registry)
         assert caught.value.fault == "other_model"

@@ -391,7 +391,7 @@ class TestRefusals:
     def test_overwriting_what_is_no_bag(self, pipeline: Any, bag: Path, tmp_path: Path) -> None:
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "thesis.tex").touch()
-        with pytest.raises(BagError, match="is no bag, so --overwrite does not replace it"):
+        with pytest.raises(BagError, match="is there and is no bag, so it is not replaced"):
             convert_bag(BagJob((bag,), tmp_path / "out", overwrite=True), pipeline())
 
     def test_overwriting_keeps_the_old_one_until_the_new_is_done(

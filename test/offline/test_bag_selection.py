@@ -171,6 +171,17 @@ class TestSources:
         assert 0 < report.done < 10
         assert "in.mcap has no end" in (tmp_path / "out" / "report.html").read_text()
 
+    def test_a_cut_file_without_a_camera_says_that_it_is_cut(
+        self, pipeline: Any, tmp_path: Path
+    ) -> None:
+        """The camera may be in what is gone."""
+        entries = [bag_maker.odd(number) for number in range(400)]
+        file = bag_maker.write_bag(tmp_path / "in", entries) / "in.mcap"
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        words = "has no camera to work on: .*; only a part of it can be read: in.mcap has no end"
+        with pytest.raises(BagError, match=words):
+            convert_bag(BagJob((file,), tmp_path / "out"), pipeline())
+
 
 class TestManifest:
     def test_counts_hashes_and_versions(self, pipeline: Any, bag: Path, tmp_path: Path) -> None:

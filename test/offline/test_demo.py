@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 from torch import Tensor, nn
 
+from da_ros.errors import BagError
 from da_ros.geometry.camera import PinholeCamera
 from da_ros.network.estimator import DepthEstimator
 from da_ros.network.variants import get_variant
@@ -59,6 +62,22 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[DemoResult, KnownSeq
 
 
 Made = tuple[DemoResult, KnownSequence]
+
+
+class TestTargets:
+    @pytest.mark.parametrize("name", ["recording", "with_depth"])
+    def test_a_folder_of_other_things_is_refused_before_anything_is_written(
+        self, tmp_path: Path, name: str
+    ) -> None:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "diary.txt").write_text("mine")
+        info = ModelInfo("nano", "0" * 64, False, Kind.RELATIVE_INVERSE_DEPTH, None, 1.0)
+        cpu = torch.device("cpu")
+        estimator = DepthEstimator(ReadsBlue(), info, get_variant("nano"), cpu, torch.float32)
+        with pytest.raises(BagError, match=f"{name} is there and is no bag"):
+            run_demo(sequence(), estimator, tmp_path, 80.0)
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        assert (tmp_path / name / "diary.txt").read_text() == "mine"
 
 
 class TestRunDemo:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,21 @@ class TestReadPhoto:
             tmp_path / "a.jpg", exif=b"Exif\x00\x00II*\x00\xff\xff\xff"
         )
         assert read_photo(tmp_path / "a.jpg").rgb.shape == (4, 6, 3)
+
+    def test_no_warning_of_what_is_read_all_the_same(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Pillow warns of pictures from 90 million pixels on, and of EXIF that is cut."""
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)  # it refuses from twice as many on
+        exif = Image.Exif()
+        exif[0x010E] = "a text that will be cut short"
+        block = exif.tobytes()[:-12]
+        Image.fromarray(pattern()).save(tmp_path / "a.jpg", exif=block, quality=95)
+        with pytest.warns(Image.DecompressionBombWarning), Image.open(tmp_path / "a.jpg"):
+            pass
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert read_photo(tmp_path / "a.jpg").rgb.shape == (4, 6, 3)
 
     def test_16_bit_grey_keeps_the_high_byte(self, tmp_path: Path) -> None:
         values = np.array([[0, 255, 256], [513, 32768, 65535]], np.uint16)
