@@ -21,6 +21,8 @@ from da_ros.network.preprocess import network_size, prepare
 from da_ros.types import Prediction
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from da_ros.network.preprocess import Images
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 SMALLER = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15)
 """Fractions of the sides that are tried after the memory ran out, to name one that fits."""
+
+MOST_RECORDINGS = 4
+"""Of input shapes, as CUDA graphs: each keeps the memory of a run."""
 
 
 @runtime_checkable
@@ -45,6 +50,10 @@ class DepthEstimator:
     """A network with weights, on a device, ready to predict.
 
     Several threads may call it at once only if ``takes_several``.
+
+    Attributes:
+        say: Called with a line for people when a batch of a shape that ``warm_up`` was not told
+            of has to wait; drops it until somebody sets another.
 
     Args:
         network: Weighted, from ``build_network(variant)``; the estimator takes it over.
@@ -78,6 +87,9 @@ class DepthEstimator:
         self._call = _compiled(network, device) if compiled else network
         self._graphs = GraphedNetwork(self._forward)
         self._compiled = compiled
+        self._ready: set[tuple[int, ...]] = set()
+        self._met: set[tuple[int, ...]] = set()
+        self.say: Callable[[str], None] = lambda line: None
 
     @property
     def takes_several(self) -> bool:
@@ -155,6 +167,9 @@ class DepthEstimator:
             DeviceError: If the memory does not suffice (naming a size that does), or after
                 ``close``.
         """
+        shape = tuple(batch.shape)
+        if not self.takes_several and shape not in self._ready:
+            self._meet(shape)
         values = self._attempt(batch)
         if values is None:
             raise DeviceError(self._memory_advice(tuple(batch.shape)))
@@ -178,12 +193,11 @@ class DepthEstimator:
             DeviceError: If the memory does not suffice, naming a size that does.
         """
         given = self.prepare(np.zeros((batch, height, width, 3), np.uint8))
+        shape = tuple(given.shape)
+        self._ready.add(shape)
         self.infer(given)
         if self.device.type == "cuda":
-            try:
-                self._graphs.record(tuple(given.shape), self.device)
-            except torch.cuda.OutOfMemoryError:
-                torch.cuda.empty_cache()  # without a recording it is slower, not wrong
+            self._record(shape)
 
     def close(self) -> None:
         """Free the network and its memory; only ``info`` and the sizes stay."""
@@ -192,6 +206,30 @@ class DepthEstimator:
         self._call = nn.Identity()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def _meet(self, shape: tuple[int, ...]) -> None:
+        """Get ready for a shape that ``warm_up`` was not told of.
+
+        The network is recorded when a shape comes the second time: the last batch of a bag is
+        smaller than the others and comes once.
+        """
+        size = f"{shape[0]} x {shape[3]}x{shape[2]} px"
+        if shape not in self._met:
+            self._met.add(shape)
+            if self._compiled:
+                self.say(f"compiling the network for {size}, for which it was not warmed up")
+            return
+        self._ready.add(shape)
+        if self.device.type == "cuda" and len(self._ready) <= MOST_RECORDINGS:
+            self.say(f"recording the network for {size}, for which it was not warmed up")
+            self._record(shape)
+
+    def _record(self, shape: tuple[int, ...]) -> None:
+        """Record the network as one CUDA graph, where the memory suffices for that."""
+        try:
+            self._graphs.record(shape, self.device)
+        except torch.cuda.OutOfMemoryError:
+            torch.cuda.empty_cache()  # without a recording it is slower, not wrong
 
     def _place(self, network: nn.Module, *, packed: bool) -> None:
         if isinstance(network, Specialised):

@@ -63,6 +63,7 @@ class Session:
         try:
             pipeline = DepthPipeline(estimator, params)
             _warm_up(node, estimator, params)
+            estimator.say = _advise_warm_up(node)
             StreamScale.of(estimator.info, params.scale)  # refuses what can never be used
             outputs = Outputs(node, estimator.info, scaled=pipeline.is_scaled)
         except BaseException:
@@ -146,6 +147,18 @@ class Session:
 
 def _load(params: ModelParams) -> DepthEstimator:
     return DepthEstimator.load("", params)
+
+
+def _advise_warm_up(node: LifecycleNode) -> Callable[[str], None]:
+    """What the estimator has to say about images of another size than the one warmed up for."""
+
+    def say(line: str) -> None:
+        node.get_logger().warning(
+            f"{line}; with warm_up_width and warm_up_height set to those of the images, no frame "
+            "waits for that"
+        )
+
+    return say
 
 
 def _warm_up(node: LifecycleNode, estimator: DepthEstimator, params: DepthNodeParams) -> None:

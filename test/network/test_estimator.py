@@ -14,7 +14,7 @@ from torch import nn
 from da_ros.errors import DeviceError, ParameterError, ShapeError, WeightsError
 from da_ros.network.build import build_network
 from da_ros.network.depth_anything import UNUSED_KEYS
-from da_ros.network.estimator import DepthEstimator
+from da_ros.network.estimator import MOST_RECORDINGS, DepthEstimator
 from da_ros.network.spec import DepthAnythingSpec, DinoV2Spec, DptSpec
 from da_ros.network.variants import get_variant
 from da_ros.params import ModelParams
@@ -273,6 +273,65 @@ class TestClose:
         assert made.info.model_id == "tiny"
         with pytest.raises(DeviceError, match="the estimator of tiny is closed; load it again"):
             made.estimate(images())
+
+
+class TestOtherShapes:
+    """Batches of shapes that ``warm_up`` was not told of.
+
+    A stand-in for a GPU: the recording itself is replaced, the network runs on the CPU.
+    """
+
+    @pytest.fixture
+    def made(self, monkeypatch):
+        made = estimator()
+        made.recorded, made.said = [], []
+        monkeypatch.setattr(made._graphs, "record", lambda shape, _: made.recorded.append(shape))
+        made.device = torch.device("cuda")
+        made.say = made.said.append
+        monkeypatch.setattr(made, "prepare", lambda images: torch.zeros(len(images), 3, 70, 98))
+        monkeypatch.setattr(made, "_attempt", lambda batch: batch[:, 0])
+        return made
+
+    def test_are_recorded_when_they_come_again(self, made):
+        for _ in range(5):
+            made.infer(torch.zeros(1, 3, 56, 56))
+        assert made.recorded == [(1, 3, 56, 56)]
+        assert made.said == [
+            "recording the network for 1 x 56x56 px, for which it was not warmed up"
+        ]
+
+    def test_the_one_warmed_up_for_is_recorded_once(self, made):
+        made.warm_up(70, 98)
+        for _ in range(3):
+            made.infer(torch.zeros(1, 3, 70, 98))
+        assert made.recorded == [(1, 3, 70, 98)]
+        assert made.said == []
+
+    def test_that_come_once_are_not(self, made):
+        for side in range(14, 140, 14):
+            made.infer(torch.zeros(1, 3, side, side))
+        assert made.recorded == []
+
+    def test_of_many_a_few_are(self, made):
+        for side in [*range(14, 140, 14)] * 3:
+            made.infer(torch.zeros(1, 3, side, side))
+        assert len(made.recorded) == MOST_RECORDINGS
+        assert len(made.said) == MOST_RECORDINGS
+
+    def test_a_compilation_is_said_before_it_begins(self, made):
+        made._compiled, made.device = True, CPU
+        for _ in range(3):
+            made.infer(torch.zeros(1, 3, 28, 42))
+        assert made.said == [
+            "compiling the network for 1 x 42x28 px, for which it was not warmed up"
+        ]
+        assert made.recorded == []
+
+    def test_on_a_cpu_nothing_waits(self, made):
+        made.device = CPU
+        for _ in range(3):
+            made.infer(torch.zeros(1, 3, 28, 42))
+        assert made.said == made.recorded == []
 
 
 class TestLoad:
