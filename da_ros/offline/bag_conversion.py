@@ -315,6 +315,8 @@ class BagConversion:
         assert slot.image is not None
         for name, parts in result.messages:
             full = f"{slot.image.camera.namespace}/{name}"
+            if full not in self._added:
+                continue  # a camera_info without its image
             self._target.write_parts(self._added[full], slot.timestamp, parts)
             self.report.added[full] += 1
         self.report.done += 1

@@ -46,6 +46,8 @@ _TOPICS = {
     "scale": "scale",
 }
 
+_HAVE_CAMERA = {"depth", "depth_mm", "points", "nominal_depth", "nominal_points"}
+
 _OF_KIND = {
     Kind.METRIC_DEPTH: {"depth", "depth_mm", "camera_info", "points", "color", "info"},
     Kind.RELATIVE_INVERSE_DEPTH: {
@@ -112,10 +114,15 @@ def checked_outputs(
 
 
 def topics_of(outputs: frozenset[str], kind: Kind, *, scaled: bool = False) -> list[str]:
-    """Topics on which these outputs of a model of this kind can appear, in sending order."""
+    """Topics on which these outputs of a model of this kind can appear, in sending order.
+
+    A camera_info goes with the depth or the cloud that it is of; with none of either, each does.
+    """
     topics = {_TOPICS[name] for name in outputs if name in _TOPICS}
     if "camera_info" in outputs:
-        topics |= camera_info_topics(kind, scaled=scaled)
+        every = camera_info_topics(kind, scaled=scaled)
+        is_nominal = {name.startswith("nominal_") for name in outputs & _HAVE_CAMERA}
+        topics |= {info for info in every if info.startswith("nominal/") in is_nominal} or every
     return [topic for topic in TOPIC_TYPES if topic in topics]
 
 

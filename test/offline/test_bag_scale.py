@@ -90,7 +90,8 @@ class TestMetres:
         self, pipeline: Any, tmp_path: Path, kind: str
     ) -> None:
         bag = recording(pipeline, tmp_path, kind)
-        job = BagJob((bag,), tmp_path / "out", outputs=("depth", "inverse_depth", "scale"))
+        outputs = ("depth", "inverse_depth", "scale", "camera_info")
+        job = BagJob((bag,), tmp_path / "out", outputs=outputs)
         report = convert_bag(job, pipeline(RELATIVE, **parameters(kind)))
         assert report.complete
         after = bag_maker.messages_of(job.target)
@@ -101,6 +102,8 @@ class TestMetres:
         )  # fmt: skip
         assert len(numbers) == 24
         assert len(depths) >= 20
+        assert len(after["/da_ros/depth/camera_info"]) == len(depths)
+        assert "/da_ros/nominal/depth/camera_info" not in after  # nothing nominal was asked for
         for at, depth in depths.items():
             truth = 1.0 / (SCALE * numbers[at] + SHIFT)
             assert np.abs(depth / truth - 1.0).max() < 0.03
