@@ -19,6 +19,9 @@ from da_ros.pictures.sheet import fit_width
 
 ByteImage = npt.NDArray[np.uint8]
 
+LEAST_ROOM = 480
+"""Pictures are not blown up beyond their own width, but small ones to this [px]."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -121,7 +124,8 @@ def _figure(figure: Figure) -> str:
     # Shares of the width by shape keep the pictures of one row equally high; were their sum below
     # 1, some of the row would stay empty.
     return (
-        f'<figure style="flex: {100 * width / height:.0f}"><img src="{source}" alt="{caption}">'
+        f'<figure style="flex: {100 * width / height:.0f}; '
+        f'max-width: {max(width, LEAST_ROOM)}px"><img src="{source}" alt="{caption}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 
@@ -152,7 +156,7 @@ _STYLE = """
 }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   max-width: 1240px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; } h1, h2, p { overflow-wrap: anywhere; }
 section { border-top: 1px solid var(--line); margin-top: 1.5rem; }
 .figures { display: flex; flex-wrap: wrap; gap: .75rem; align-items: flex-start; }
 figure { margin: 0; min-width: 240px; } img { width: 100%; display: block; }
