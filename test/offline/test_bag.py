@@ -528,6 +528,26 @@ class TestRealBag:
         assert report.done == 5
         assert_readable_by_ros(after, kind)
 
+    def test_depth_is_the_same_with_other_threads_and_batches(
+        self, shared_data: Path, tmp_path: Path
+    ) -> None:
+        """To 1e-3 by the promise; nano keeps within rounding."""
+        source, before = shared_data / "bags" / "tum_fr1_rgbd_mcap", torch.get_num_threads()
+        found = []
+        try:
+            for threads, batch in ((2, 1), (1, 1), (2, 3), (2, 5)):
+                torch.set_num_threads(threads)
+                target = tmp_path / f"{threads}_{batch}"
+                convert_bag(BagJob((source,), target, batch=batch, lanes=1), nano_pipeline())
+                raws = bag_maker.messages_of(target)["/da_ros/nominal/depth/image"]
+                images = [bag_maker.STORE.deserialize_cdr(r, bag_maker.IMAGE) for _, r in raws]
+                found.append(np.stack([np.frombuffer(image.data, "<f4") for image in images]))
+        finally:
+            torch.set_num_threads(before)
+        assert len(found[0]) == 5
+        for other in found[1:]:
+            np.testing.assert_allclose(other, found[0], rtol=1e-5)
+
 
 def assert_readable_by_ros(after: dict[str, Any], kind: Kind) -> None:
     """rclpy itself reads what was added."""
