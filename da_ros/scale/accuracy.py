@@ -30,12 +30,14 @@ class Accuracy:
 
     Attributes:
         covariance: (p, p).
+        of_model: (p, p).
         model_error: Relative.
         frame_error: Relative.
         moment: (p, p).
     """
 
     covariance: Floats
+    of_model: Floats
     model_error: float
     frame_error: float
     moment: Floats
@@ -67,11 +69,12 @@ def accuracy_of(
         Covariance (B^T W B)^-1 widened by the correlation and the shared errors, B being the rows
         over their standard deviations and W the robust weights.
     """
-    relative = found.residual / target
-    seen, count = spread(relative, sensor / np.abs(target), depth / depth.max(), found.model_error)
+    seen, count = spread(
+        found.relative, sensor / np.abs(target), depth / depth.max(), found.model_error
+    )
     error, left = _errors(found, design, seen, count, correlation, options)
     if options.trusted:
-        left = max(left, spread_of_all(relative))
+        left = max(left, spread_of_all(found.relative))
     of_model = error * np.abs(target)
     sigma = np.hypot(sensor, of_model)
     whitened = design / sigma[:, None]
@@ -81,14 +84,15 @@ def accuracy_of(
     gain = (weighted / size) @ np.linalg.pinv(normal) / size  # p numbers = gain^T (target / sigma)
     share = (of_model / sigma)[:, None]
     own = gain * np.sqrt(np.clip(1.0 - share**2, 0.0, 1.0))
-    covariance = VARIANCE_PRICE * (own.T @ own + correlation.product(gain * share))
+    alike = VARIANCE_PRICE * correlation.product(gain * share)
+    covariance = VARIANCE_PRICE * (own.T @ own) + alike
     if design.shape[1] == 2:
         covariance = covariance + _flattening(found, design, of_model, sigma)
     if common is not None:
         moved = (gain / sigma[:, None]).T @ common  # (p, K)
         covariance = covariance + moved @ moved.T
     kept = (design / target[:, None]) * np.sqrt(found.weights / found.weights.sum())[:, None]
-    return Accuracy(covariance, error, left, kept.T @ kept)
+    return Accuracy(covariance, alike, error, left, kept.T @ kept)
 
 
 def _flattening(found: Reweighted, design: Floats, of_model: Floats, sigma: Floats) -> Floats:

@@ -214,7 +214,7 @@ class Calibrator:
         """Fit each source by itself."""
         found = [self._fit(frame, measured) for measured in points]
         fits = [
-            Observed(fit.coefficients, fit.covariance, fit.pixel_error)
+            Observed(fit.coefficients, fit.covariance, fit.pixel_error, fit.of_model)
             for fit, _ in found
             if isinstance(fit, Fit)
         ]
@@ -298,4 +298,7 @@ def fuse(fits: Sequence[Observed]) -> tuple[Observed, float]:
         chi += float(away @ i @ away)
     per_freedom = chi / ((len(fits) - 1) * len(mean))
     error = math.sqrt(float(np.mean([fit.pixel_error**2 for fit in fits])))
-    return Observed(mean, covariance * max(1.0, per_freedom), error), per_freedom
+    # The sources see one error of one model: it does not average out.
+    parts = [np.zeros_like(f.covariance) if f.of_model is None else f.of_model for f in fits]
+    of_model: Floats = np.mean(parts, axis=0)
+    return Observed(mean, covariance * max(1.0, per_freedom), error, of_model), per_freedom

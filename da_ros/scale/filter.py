@@ -64,11 +64,14 @@ class Observed:
         coefficients: (s, t) or (k,).
         covariance: Of them.
         pixel_error: As in ``ScaleEstimate``.
+        of_model: The part of the covariance that is the model's error, which is alike over
+            regions of this frame and another in the next; None for none.
     """
 
     coefficients: Floats
     covariance: Floats
     pixel_error: float
+    of_model: Floats | None = None
 
 
 class ScaleFilter:
@@ -185,22 +188,27 @@ class ScaleFilter:
                 if self._rejects < self._options.rejects_before_reset:
                     return f"gate: chi-square {chi:.1f} of at most {gate:.2f}"
                 self.reset()
-        self._take(seen, noise)
+        of_model = observed.of_model
+        if of_model is None:
+            of_model = np.zeros_like(observed.covariance)
+        self._take(seen, noise, self._to_reference @ of_model @ self._to_reference.T)
         self._pixel_error = observed.pixel_error
         self._seen_ns, self._rejects = self._stamp_ns, 0
         return ""
 
-    def _take(self, seen: Floats, noise: Floats) -> None:
+    def _take(self, seen: Floats, noise: Floats, of_model: Floats) -> None:
         if self._mean is None:
             self._mean, self._covariance = seen, noise
             return
-        gain = self._covariance @ np.linalg.inv(self._covariance + noise)
+        # What was right for the frames before need not be for this one, whose error is another.
+        before = self._covariance + self._options.wander * of_model
+        gain = before @ np.linalg.inv(before + noise)
         mean = self._mean + gain @ (seen - self._mean)
         if mean[0] <= 0:  # Two uncertain scales may cross zero between them; the newer stands.
             self._mean, self._covariance = seen, noise
             return
         left = np.eye(len(mean)) - gain
-        covariance = left @ self._covariance @ left.T + gain @ noise @ gain.T
+        covariance = left @ before @ left.T + gain @ noise @ gain.T
         self._mean = mean
         self._covariance = _at_least(covariance, noise * self._options.least_share)
 

@@ -57,6 +57,7 @@ class Fit:
     Attributes:
         coefficients: (s, t) of y = s d + t, or (k,) of z = k z_network.
         covariance: Of the coefficients, (2, 2) or (1, 1).
+        of_model: The part of it that is the model's error, alike over regions.
         model_error: Relative error of the model's y (or z), standard deviation, re-estimated; with
             what the fit swallowed of it.
         frame_error: The part that is left in this frame after the fit: how far off a pixel of
@@ -69,6 +70,7 @@ class Fit:
 
     coefficients: Floats
     covariance: Floats
+    of_model: Floats
     model_error: float
     frame_error: float
     moment: Floats
@@ -150,7 +152,14 @@ def fit_scale_shift(pairs: Pairs, options: FitOptions) -> Fit | Refusal:
         return Refusal(Reason.TOO_LITTLE_SPREAD, said, len(pairs.depth), len(chosen))
     lines = _Lines(pairs, chosen, np.stack((d, np.ones_like(d)), axis=1), y, sensor)
     found = reweighted(
-        lines.design, y, sensor, y, start, options.model_error, options.model_error_weight
+        lines.design,
+        y,
+        sensor,
+        y,
+        start,
+        options.model_error,
+        options.model_error_weight,
+        trusted=options.trusted,
     )
     return (
         _low_ratio(lines, found, options)
@@ -180,7 +189,14 @@ def fit_factor(pairs: Pairs, options: FitOptions) -> Fit | Refusal:
     lines = _Lines(pairs, chosen, z_network[:, None], z, sensor)
     start = np.array([np.median(z / z_network)])
     found = reweighted(
-        lines.design, z, sensor, z, start, options.model_error, options.model_error_weight
+        lines.design,
+        z,
+        sensor,
+        z,
+        start,
+        options.model_error,
+        options.model_error_weight,
+        trusted=options.trusted,
     )
     return _low_ratio(lines, found, options) or _fit(lines, found, options)
 
@@ -305,6 +321,7 @@ def _fit(lines: _Lines, found: Reweighted, options: FitOptions) -> Fit | Refusal
     return Fit(
         coefficients,
         accuracy.covariance,
+        accuracy.of_model,
         accuracy.model_error,
         accuracy.frame_error,
         accuracy.moment,

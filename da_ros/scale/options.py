@@ -54,8 +54,11 @@ class FilterOptions:
         stale_after: Age from which it is no scale any more [s].
         longest_gap: Frames farther apart are not aligned to each other [s].
         least_share: Of a single fit's variance that always stays: the fits of one scene share the
-            model's error, and a hundred of them are not a hundred times as good. All of it: with
-            less, the filter lags behind what is right for each frame of a real camera.
+            model's error, and a hundred of them are not a hundred times as good.
+        wander: How much the line that is right for a frame moves from one to the next, over the
+            part of a fit's variance that is the model's error. Where many points tell that line,
+            the fit counts four times as much as what is remembered; with a noisy sensor's few
+            points, remembering averages.
     """
 
     gate: float = 9.21
@@ -65,3 +68,4 @@ class FilterOptions:
     stale_after: float = 5.0
     longest_gap: float = 1.0
     least_share: float = 1.0
+    wander: float = 3.0

@@ -27,6 +27,9 @@ _BACKGROUND_SQUARE = 16 / 105 * CUT**3
 _COUNTED_TO = 3.0
 _MOST_BACKGROUND = 0.5  # Of either sum: more is no background.
 
+_MEDIAN_SQUARE = 0.4549
+"""Median of chi-square with one degree of freedom."""
+
 LARGEST_ERROR = 0.2
 """Relative; what is farther off is not a model's error but another thing."""
 
@@ -43,6 +46,7 @@ class Reweighted:
         weights: Tukey's, (N,) in [0, 1].
         sigma: Standard deviation of each point, sensor and model, (N,).
         residual: Target minus fit, (N,).
+        relative: The same over the magnitude that errors are relative to.
         model_error: Relative error of the model, re-estimated.
         freedom: Points that this estimate is worth, the coefficients taken off.
     """
@@ -51,6 +55,7 @@ class Reweighted:
     weights: Floats
     sigma: Floats
     residual: Floats
+    relative: Floats
     model_error: float
     freedom: float
 
@@ -100,8 +105,15 @@ def reweighted(
     start: Floats,
     model_error: float,
     prior_weight: float,
+    *,
+    trusted: bool = False,
 ) -> Reweighted:
     """Refine a fit by iterated weighted least squares with Tukey's biweight.
+
+    Where the sensor is trusted, with Huber's weights: nothing is thrown away, and what is far off
+    pulls no more than what is a little off, so that the sum of errors is about the least. Errors
+    are then relative to the fit where that is larger, so that none exceeds one: a point measured
+    too far has next to no magnitude of its own, and would turn the line.
 
     Args:
         design: (N, p).
@@ -111,16 +123,22 @@ def reweighted(
         start: Coefficients near the answer, (p,).
         model_error: Relative, to start with.
         prior_weight: Points that this starting value is worth.
+        trusted: Whether the residuals are the model's fault and not the sensor's.
 
     Returns:
         The fit; weights are all zero if nothing agrees with it.
     """
     coefficients, error, freedom = start, model_error, 1e-9
+    weigh = huber if trusted else biweight
     sensor_squares = np.square(sensor / magnitude)
+    measured = np.abs(magnitude)
     for _ in range(_ROUNDS):
+        if trusted:
+            magnitude = np.maximum(measured, design @ coefficients)
+            sensor_squares = np.square(sensor / magnitude)
         sigma = np.sqrt(sensor_squares + error**2) * np.abs(magnitude)
         residual = target - design @ coefficients
-        weights = biweight(residual / sigma)
+        weights = weigh(residual / sigma)
         solved = _solve(design, target, weights / sigma**2)
         if solved is None:
             break
@@ -128,20 +146,28 @@ def reweighted(
         residual = target - design @ solved
         before, coefficients = error, solved
         squares = np.square(residual / magnitude)
-        found, freedom = _beyond_sensor(squares, weights, sensor_squares, error, len(start))
+        if trusted:
+            found, freedom = _middle_beyond_sensor(squares, sensor_squares, len(start))
+        else:
+            found, freedom = _beyond_sensor(squares, weights, sensor_squares, error, len(start))
         share = (prior_weight * model_error**2 + freedom * found) / (prior_weight + freedom)
         error = min(float(np.sqrt(share)), LARGEST_ERROR)
         if moved < _CONVERGED and abs(error - before) < _CONVERGED * before:
             break
     sigma = np.hypot(sensor, error * magnitude)
     residual = target - design @ coefficients
-    weights = biweight(residual / sigma)
-    return Reweighted(coefficients, weights, sigma, residual, error, freedom)
+    weights = weigh(residual / sigma)
+    return Reweighted(coefficients, weights, sigma, residual, residual / magnitude, error, freedom)
 
 
 def biweight(deviation: Floats) -> Floats:
     """Tukey's weights of residuals in standard deviations: 1 at 0, 0 from CUT on."""
     return np.square(np.clip(1.0 - np.square(deviation / CUT), 0.0, None))
+
+
+def huber(deviation: Floats) -> Floats:
+    """Huber's weights of residuals in standard deviations: 1 up to one, then their inverse."""
+    return np.asarray(1.0 / np.maximum(np.abs(deviation), 1.0))
 
 
 def _solve(design: Floats, target: Floats, weights: Floats) -> Floats | None:
@@ -160,6 +186,15 @@ def _solve(design: Floats, target: Floats, weights: Floats) -> Floats | None:
     if 1.0 - abs(r) < 2e-14:
         return None
     return np.asarray((right - r * right[::-1]) / ((1.0 - r) * (1.0 + r)) / size)
+
+
+def _middle_beyond_sensor(
+    squares: Floats, sensor_squares: Floats, parameters: int
+) -> tuple[float, float]:
+    """As ``_beyond_sensor``, from the median: of a sensor without outliers to count."""
+    relative = float(np.median(squares)) / _MEDIAN_SQUARE
+    freedom = max(len(squares) - parameters, 1e-9)
+    return max(relative - float(np.median(sensor_squares)), 0.0), freedom
 
 
 def _beyond_sensor(

@@ -29,6 +29,38 @@ def transform_of(filter_: ScaleFilter) -> ScaleShift:
     return found
 
 
+class TestWander:
+    """The line that is right for a frame is not that of the frame before."""
+
+    @pytest.mark.parametrize("wander", [0.0, 3.0, 1e9])
+    def test_an_update_is_kalmans(self, wander: float) -> None:
+        scale = ScaleFilter(0.0, FilterOptions(growth=0.0, least_share=0.0, wander=wander))
+        first, noise = np.diag([0.04, 0.01]), np.array([[0.03, 0.002], [0.002, 0.01]])
+        of_model = np.array([[0.02, 0.001], [0.001, 0.004]])
+        scale.predict(0, None)
+        scale.update(Observed(np.array([2.0, 0.1]), first, 0.04))
+        scale.predict(1, SAME)
+        scale.update(Observed(np.array([2.2, 0.12]), noise, 0.04, of_model))
+        known = np.linalg.inv(first + wander * of_model)
+        both = np.linalg.inv(known + np.linalg.inv(noise))
+        wanted = both @ (known @ [2.0, 0.1] + np.linalg.inv(noise) @ [2.2, 0.12])
+        found = transform_of(scale)
+        np.testing.assert_allclose([found.scale, found.shift], wanted, rtol=1e-6)
+        told = [both[0, 0], both[0, 1], both[1, 1]]
+        np.testing.assert_allclose(found.covariance, told, rtol=1e-6)
+
+    def test_a_sensors_own_noise_is_averaged_and_the_models_error_followed(self) -> None:
+        after = {}
+        for name, of_model in (("sensor", None), ("model", np.diag([0.0025, 0.0025]))):
+            scale = ScaleFilter(0.0, FilterOptions(growth=0.0))
+            for step, line in enumerate(([2.0, 0.1], [2.1, 0.1])):
+                scale.predict(step, SAME if step else None)
+                scale.update(Observed(np.array(line), np.diag([0.0025, 0.0025]), 0.04, of_model))
+            after[name] = transform_of(scale).scale
+        assert after["sensor"] == pytest.approx(2.05)
+        assert after["model"] == pytest.approx(2.08)
+
+
 class TestStates:
     def test_without_evidence_there_are_no_metres(self) -> None:
         scale = ScaleFilter(0.5, OPTIONS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,21 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scale_simulation import abs_rel, depths, measure, oracle, relative_frame
 from scipy.optimize import least_squares
+from scipy.stats import chi2
 
+from da_ros.evaluation.samples import folder_samples
+from da_ros.network.estimator import DepthEstimator
 from da_ros.scale.fit import Fit, Pairs, Reason, Refusal, fit_factor, fit_scale_shift
+from da_ros.scale.observations.points import sample_bilinear
 from da_ros.scale.options import FitOptions
 
 Floats = NDArray[np.float64]
 OPTIONS = FitOptions()
+
+
+@cache
+def nano() -> DepthEstimator:
+    return DepthEstimator.load("nano")
 
 
 def exact(count: int, scale: float, shift: float, seed: int = 0) -> Pairs:
@@ -268,6 +278,97 @@ class TestCovariance:
         more = fitted(shared).covariance - fitted(pairs).covariance
         line = fitted(pairs).coefficients
         np.testing.assert_allclose(more, 0.02**2 * np.outer(line, line), rtol=0.15, atol=1e-6)
+
+
+class TestTrusted:
+    """Where what disagrees is the model's fault."""
+
+    OPTIONS = FitOptions(trusted=True)
+
+    def test_noiseless_data_are_met_exactly(self) -> None:
+        found = fitted(exact(50, 2.0, 0.1), self.OPTIONS)
+        np.testing.assert_allclose(found.coefficients, [2.0, 0.1], rtol=1e-6)
+
+    def test_the_fixed_point_is_that_of_the_sums(self) -> None:
+        """Huber's equations at the solution, with errors relative to the larger of the two."""
+        pairs = noisy(300, seed=4, outliers=0.1)
+        found = fitted(pairs, self.OPTIONS)
+        y, d = 1 / pairs.depth, pairs.network
+        line = found.coefficients[0] * d + found.coefficients[1]
+        size = np.maximum(y, line)
+        relative = (y - line) / size
+        # The scale of the loss: the median's, pooled with the four points of the start.
+        middle = max(
+            np.median(relative**2) / chi2.median(1) - np.median((0.01 * y / size) ** 2), 0
+        )
+        error = (4 * 0.05**2 + 298 * middle) / 302
+        sigma = np.sqrt(error + (0.01 * y / size) ** 2)
+        pull = np.clip(relative / sigma, -1, 1) / (sigma * size)
+        assert abs(np.sum(pull * d)) < 1e-3 * np.sum(np.abs(pull * d))
+        assert abs(np.sum(pull)) < 1e-3 * np.sum(np.abs(pull))
+
+    @pytest.mark.parametrize(("outliers", "most"), [(0.1, 0.02), (0.3, 0.08)])
+    def test_what_is_the_sensors_fault_after_all_does_little(
+        self, outliers: float, most: float
+    ) -> None:
+        scales = [fitted(noisy(300, s, outliers), self.OPTIONS).coefficients[0] for s in range(20)]
+        clean = [fitted(noisy(300, s), self.OPTIONS).coefficients[0] for s in range(20)]
+        assert abs(np.mean(scales) / np.mean(clean) - 1) < most
+
+    def test_metric_models_too(self) -> None:
+        rng = np.random.default_rng(0)
+        z = rng.uniform(0.5, 8.0, 400)
+        pairs = Pairs(z / 1.2 * (1 + 0.05 * rng.standard_normal(400)), z, 0.01 * z)
+        found = fit_factor(pairs, self.OPTIONS)
+        assert isinstance(found, Fit)
+        assert found.coefficients[0] == pytest.approx(1.2, rel=0.01)
+
+    def test_a_tail_of_the_model_counts_in_a_pixels_error(self) -> None:
+        """A model right to 2 % but for a fifth of the frame, where it is 15 % off."""
+        rng = np.random.default_rng(1)
+        z = np.exp(rng.uniform(np.log(0.5), np.log(8.0), 300))
+        off = np.where(rng.random(300) < 0.2, 0.15, 0.02) * rng.standard_normal(300)
+        pairs = Pairs(((1 + off) / z - 0.1) / 2.0, z, 0.005 * z)
+        plain, trusted = fitted(pairs), fitted(pairs, self.OPTIONS)
+        inside = {}
+        for name, found in (("plain", plain), ("trusted", trusted)):
+            told = np.abs(1 - z * (pairs.network * found.coefficients[0] + found.coefficients[1]))
+            inside[name] = (told < 2 * found.frame_error).mean()
+        assert inside["plain"] < 0.91
+        assert 0.92 < inside["trusted"] < 0.98
+
+    @pytest.mark.parametrize("group", ["tum", "mosd"])
+    def test_as_good_as_least_squares_through_every_pixel(
+        self, shared_data: Path, group: str
+    ) -> None:
+        """Of nano on real photos: AbsRel of 300 points' line over that of all pixels' line."""
+        ratios = []
+        for sample in folder_samples(shared_data / "rgbd"):
+            if sample.group != group:
+                continue
+            values = nano().estimate(sample.rgb[None]).values[0].numpy()
+            rng = np.random.default_rng(0)
+            rows, columns = np.nonzero(np.isfinite(sample.depth) & (sample.depth > 0))
+            where = np.stack((columns, rows), axis=1).astype(np.float64)
+            d = sample_bilinear(values, where, sample.depth.shape)
+            z = sample.depth[rows, columns].astype(np.float64)
+            few = rng.choice(len(z), 300, replace=False)
+            found = fit_scale_shift(
+                Pairs(d[few], z[few], 0.01 * z[few], where[few], sample.depth.shape), self.OPTIONS
+            )
+            if not isinstance(found, Fit):
+                assert found.reason is Reason.ILL_CONDITIONED
+                continue
+            design = np.stack((d, np.ones_like(d)), axis=1)
+            best = np.linalg.lstsq(design, 1 / z, rcond=None)[0]
+            ours, theirs = (
+                np.mean(np.abs(1 / np.maximum(design @ line, 0.05) / z - 1))
+                for line in (found.coefficients, best)
+            )
+            ratios.append(ours / theirs)
+        assert len(ratios) >= 5
+        assert np.mean(ratios) < 1.0
+        assert max(ratios) < 1.1
 
 
 class TestFactor:

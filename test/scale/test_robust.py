@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 
 from da_ros.scale import robust
-from da_ros.scale.robust import best_pair, biweight, reweighted
+from da_ros.scale.robust import best_pair, biweight, huber, reweighted
 
 
 class TestBestPair:
@@ -74,6 +74,12 @@ class TestConstants:
     def test_weights(self) -> None:
         found = biweight(np.array([0.0, 2.0, -2.0, 4.0, 100.0]))
         np.testing.assert_allclose(found, [1, 0.5625, 0.5625, 0, 0])
+
+    def test_hubers_weights(self) -> None:
+        np.testing.assert_allclose(huber(np.array([0.0, -1.0, 2.0, -8.0])), [1, 1, 0.5, 0.125])
+
+    def test_the_median_square_is_that_of_one_normal_number(self) -> None:
+        assert pytest.approx(chi2.median(1), abs=1e-4) == robust._MEDIAN_SQUARE
 
 
 class TestModelErrorBesideOutliers:

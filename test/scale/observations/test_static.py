@@ -26,7 +26,15 @@ def fit(values: list[float]) -> Fit:
     count = len(values)
     covariance = 1e-4 * np.eye(count)
     return Fit(
-        np.array(values), covariance, 0.05, 0.04, np.eye(count), 0.03, np.ones(20, bool), 20
+        np.array(values),
+        covariance,
+        covariance / 2,
+        0.05,
+        0.04,
+        np.eye(count),
+        0.03,
+        np.ones(20, bool),
+        20,
     )
 
 
