@@ -31,9 +31,11 @@ def test_published_metres_on_held_back_pixels(
     print("\n" + table(scores))
     assert len(scores) == len(frames) == 5
     assert all(one.pixels > 20_000 for one in scores)
-    ours = np.mean([one.published for one in scores])
-    assert ours <= BAR * np.mean([one.oracle for one in scores])
-    assert ours < 0.25  # metres, not only as good as another bad line
+    assert all(one.published <= BAR * one.oracle for one in scores)
+    assert np.mean([one.published for one in scores]) < 0.15  # not only as another bad line
+    inner, outer = np.mean([one.inside for one in scores], axis=0)
+    assert 0.65 < inner < 0.9  # of normal errors 68 and 95 % of the pixels;
+    assert 0.82 < outer < 0.98  # these have longer tails
     for one in shown:
         inside = np.isfinite(one.points[..., 2])
         rows, columns = np.nonzero(inside)
