@@ -228,7 +228,9 @@ class BagInput:
         """
         path = self.path
         if not path.exists():
-            raise BagError(f"bag {path} does not exist")
+            is_topic = path.is_absolute() and not path.parent.exists()
+            hint = "; is it a topic? Those go with an option, such as --image or --evaluate"
+            raise BagError(f"bag {path} does not exist{hint if is_topic else ''}")
         if path.is_file() and path.suffix not in (*SUFFIXES, ROS1_SUFFIX):
             raise BagError(
                 f"bag {path}: expected a folder with metadata.yaml, a .mcap, a .db3 or a ROS 1 "

@@ -34,6 +34,12 @@ class TestBagInput:
         with pytest.raises(BagError, match="does not exist"), BagInput(tmp_path / "none"):
             pass
 
+    def test_a_topic_in_the_place_of_a_bag(self) -> None:
+        """What becomes of ``--scale-depth-image /camera/depth``, a switch that takes no value."""
+        path = Path("/camera/depth/image_raw")
+        with pytest.raises(BagError, match="is it a topic"), BagInput(path):
+            pass
+
     def test_another_file(self, tmp_path: Path) -> None:
         file = tmp_path / "x.txt"
         file.touch()
