@@ -17,7 +17,7 @@ BLOCK = 8 << 20
 """Bytes gathered before they go to the disk: whole sectors and pages of any disk."""
 
 _DIRECT = getattr(os, "O_DIRECT", 0)
-_REFUSED = errno.EINVAL
+_REFUSED = frozenset({errno.EINVAL, errno.EOPNOTSUPP})
 """What a file system without O_DIRECT answers, at the switch or at the first write."""
 
 
@@ -84,7 +84,7 @@ class DirectFile:
                     done += os.write(self._file, block[done : self._filled])
                 except OSError as error:
                     # Also what a full disk took a part of cannot go on in whole sectors.
-                    if error.errno != _REFUSED or not self._is_direct:
+                    if error.errno not in _REFUSED or not self._is_direct:
                         raise OSError(error.errno, error.strerror, str(self._path)) from error
                     self._set_direct(False)
         self._written += self._filled
@@ -97,7 +97,7 @@ class DirectFile:
         try:
             fcntl.fcntl(self._file, fcntl.F_SETFL, flags)
         except OSError as error:
-            if error.errno != _REFUSED:
+            if error.errno not in _REFUSED:
                 raise
         else:
             self._is_direct = wanted and _DIRECT != 0

@@ -98,13 +98,16 @@ class TestDisksThatRefuse:
         written(tmp_path / "file", [noise(BLOCK + 7)]).close()
         assert (tmp_path / "file").read_bytes() == noise(BLOCK + 7)
 
-    def test_at_the_first_write(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("answer", [errno.EINVAL, errno.EOPNOTSUPP])
+    def test_at_the_first_write(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: int
+    ) -> None:
         real, refused = os.write, []
 
         def refuse(file: int, data: memoryview) -> int:
             if not refused:
                 refused.append(len(data))
-                raise OSError(errno.EINVAL, "not past the cache")
+                raise OSError(answer, "not past the cache")
             return real(file, data)
 
         monkeypatch.setattr(direct_file.os, "write", refuse)
