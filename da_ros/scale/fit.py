@@ -126,10 +126,10 @@ def fit_scale_shift(pairs: Pairs, options: FitOptions) -> Fit | Refusal:
     """Fit 1/z = s d + t.
 
     RANSAC over pairs of points with a relative threshold, then least squares with Tukey's
-    biweight, each point weighted by its sensor's noise and the model's own relative error, which
-    is re-estimated from the residuals. Where the frame is given, the line is then that of the
-    frame. The covariance counts neighbouring pixels' errors as alike. The order of the points
-    does not matter.
+    biweight (Huber's weights where the sensor is trusted), each point weighted by its sensor's
+    noise and the model's own relative error, which is re-estimated from the residuals. Where the
+    frame is given, the line is then that of the frame. The covariance counts neighbouring pixels'
+    errors as alike. The order of the points does not matter.
 
     Args:
         pairs: Relative inverse depth d against measured z.
@@ -151,16 +151,7 @@ def fit_scale_shift(pairs: Pairs, options: FitOptions) -> Fit | Refusal:
         )
         return Refusal(Reason.TOO_LITTLE_SPREAD, said, len(pairs.depth), len(chosen))
     lines = _Lines(pairs, chosen, np.stack((d, np.ones_like(d)), axis=1), y, sensor)
-    found = reweighted(
-        lines.design,
-        y,
-        sensor,
-        y,
-        start,
-        options.model_error,
-        options.model_error_weight,
-        trusted=options.trusted,
-    )
+    found = lines.refined(start, options)
     return (
         _low_ratio(lines, found, options)
         or _no_line(lines, found, options)
@@ -188,16 +179,7 @@ def fit_factor(pairs: Pairs, options: FitOptions) -> Fit | Refusal:
     z_network, z, sensor = pairs.network[chosen], pairs.depth[chosen], pairs.sigma[chosen]
     lines = _Lines(pairs, chosen, z_network[:, None], z, sensor)
     start = np.array([np.median(z / z_network)])
-    found = reweighted(
-        lines.design,
-        z,
-        sensor,
-        z,
-        start,
-        options.model_error,
-        options.model_error_weight,
-        trusted=options.trusted,
-    )
+    found = lines.refined(start, options)
     return _low_ratio(lines, found, options) or _fit(lines, found, options)
 
 
@@ -210,6 +192,19 @@ class _Lines:
     design: Floats
     target: Floats
     sensor: Floats
+
+    def refined(self, start: Floats, options: FitOptions) -> Reweighted:
+        """Least squares around a start; errors are relative to what was measured."""
+        return reweighted(
+            self.design,
+            self.target,
+            self.sensor,
+            self.target,
+            start,
+            options.model_error,
+            options.model_error_weight,
+            trusted=options.trusted,
+        )
 
     def refusal(self, reason: Reason, inliers: int, message: str) -> Refusal:
         return Refusal(reason, message, len(self.pairs.depth), len(self.chosen), inliers)

@@ -116,6 +116,7 @@ class TestEachRow:
         assert loaded.state_dict.keys() == empty_state(variant).keys()
         assert {tensor.dtype for tensor in loaded.state_dict.values()} == {torch.float32}
 
+    @pytest.mark.parametrize("rows", ["family", "huggingface_family"])
     @pytest.mark.parametrize(
         ("asked", "given_file"),
         [
@@ -125,26 +126,9 @@ class TestEachRow:
         ],
     )
     def test_refuses_every_other_rows_file_of_equal_shapes(
-        self, asked: str, given_file: str, family
+        self, asked: str, given_file: str, rows: str, request: pytest.FixtureRequest
     ) -> None:
-        registry, files = family
-        with pytest.raises(WeightsError) as caught:
-            load_weights(files[given_file], registry[asked], registry)
-        assert caught.value.fault == "other_model"
-        assert f"is {given_file} (its sha256 says so), not {asked}" in str(caught.value)
-
-    @pytest.mark.parametrize(
-        ("asked", "given_file"),
-        [
-            pair
-            for pair in permutations(PUBLISHED, 2)
-            if REGISTRY[pair[0]].size == REGISTRY[pair[1]].size
-        ],
-    )
-    def test_refuses_every_other_rows_huggingface_file(
-        self, asked: str, given_file: str, huggingface_family
-    ) -> None:
-        registry, files = huggingface_family
+        registry, files = request.getfixturevalue(rows)
         with pytest.raises(WeightsError) as caught:
             load_weights(files[given_file], registry[asked], registry)
         assert caught.value.fault == "other_model"
