@@ -89,7 +89,7 @@ def embedded(picture: ByteImage, lossless: bool = False, width: int = 1240) -> s
     image = Image.fromarray(fit_width(picture, min(width, picture.shape[1])))
     data = io.BytesIO()
     if lossless:
-        image.save(data, "PNG", optimize=True)
+        image.save(data, "PNG")
     else:
         image.save(data, "JPEG", quality=88)
     kind = "png" if lossless else "jpeg"
