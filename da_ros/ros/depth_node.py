@@ -15,6 +15,7 @@ import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import uninstall_signal_handlers
 from std_srvs.srv import SetBool
 
 from da_ros.errors import DaRosError
@@ -304,6 +305,11 @@ def main(args: list[str] | None = None, load: Load | None = None) -> int:
     return 0
 
 
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _interrupt(*_: object) -> None:
     _INTERRUPTED.set()
     raise KeyboardInterrupt
@@ -326,9 +332,14 @@ def _spin(node: DepthNode, executor: Any) -> None:
 
 
 def _end(node: DepthNode | None, executor: Any) -> None:
-    """In this order: a thread that publishes must not meet a destroyed node."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    """In this order: a thread that publishes must not meet a destroyed node.
+
+    Nor must rclpy's own thread, which wakes the executor some time after a signal, meet one that
+    was shut down: it would end the process with SIGSEGV.
+    """
+    _ignore_signals()
+    uninstall_signal_handlers()  # waits for that thread; and hands the signals back to Python
+    _ignore_signals()
     if executor is not None:
         executor.shutdown()
     if node is not None:
