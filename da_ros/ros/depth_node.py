@@ -338,7 +338,7 @@ def _end(node: DepthNode | None, executor: Any) -> None:
     was shut down: it would end the process with SIGSEGV.
     """
     _ignore_signals()
-    uninstall_signal_handlers()  # waits for that thread; and hands the signals back to Python
+    uninstall_signal_handlers()  # waits for that thread, and may hand the signals back to Python
     _ignore_signals()
     if executor is not None:
         executor.shutdown()
