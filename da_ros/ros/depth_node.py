@@ -332,11 +332,8 @@ def _spin(node: DepthNode, executor: Any) -> None:
 
 
 def _end(node: DepthNode | None, executor: Any) -> None:
-    """In this order: a thread that publishes must not meet a destroyed node.
-
-    Nor must rclpy's own thread, which wakes the executor some time after a signal, meet one that
-    was shut down: it would end the process with SIGSEGV.
-    """
+    """In this order: a thread that publishes must not meet a destroyed node."""
+    # Nor rclpy's, which wakes the executor some time after a signal, one shut down: SIGSEGV.
     _ignore_signals()
     uninstall_signal_handlers()  # waits for that thread, and may hand the signals back to Python
     _ignore_signals()
