@@ -40,6 +40,7 @@ import cv2
 import numpy as np
 
 from benchmarks import harness
+from da_ros.memory import keep_freed_memory
 
 RATE = 30.0
 BARS = {"small depth": 0.95, "nano depth": 0.90, "nano depth,points": 0.75}
@@ -326,6 +327,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the record here")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    keep_freed_memory()  # as the command line does
     if options.child:
         child(int(options.child[0]), Path(options.child[1]))
         return

@@ -20,6 +20,7 @@ from typing import Any
 import typer
 
 from da_ros.errors import DaRosError
+from da_ros.memory import keep_freed_memory
 
 EXIT_BUG, EXIT_ERROR, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 2, 3, 130
 
@@ -103,6 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exception: A bug, which goes through with its traceback after a hint.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        keep_freed_memory()
     debug = _take_debug_flag(words)
     try:
         return _run(words)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 
+from da_ros.memory import give_back
 from da_ros.network.estimator import DepthEstimator
 from da_ros.params import DepthNodeParams, ModelParams
 from da_ros.pipeline import DepthPipeline, StreamScale
@@ -164,6 +165,7 @@ def _advise_warm_up(node: LifecycleNode) -> Callable[[str], None]:
 def _warm_up(node: LifecycleNode, estimator: DepthEstimator, params: DepthNodeParams) -> None:
     """Let the network run, so that the first frame need not wait; say what a CPU will give."""
     height, width = params.node.warm_up_height, params.node.warm_up_width
+    give_back()  # what loading needed; what the network needs is kept from here on
     estimator.warm_up(height, width)
     if estimator.device.type != "cpu" or params.model.device != "auto":
         return
