@@ -18,13 +18,16 @@ HELP = """Train nano from scratch on generated scenes; interrupted, the same com
   da_ros train -o run --scenes 256 --samples 512 a short trial
   da_ros train -o run --minutes 30               half an hour of it; call again to go on
 
-Writes run/scenes (once), run/checkpoint.pt, run/log.jsonl, run/curve.png and, at the end,
-run/nano.safetensors with run/nano.json. Needs: pip install 'da_ros[train]'.
+Writes run/scenes (once), run/checkpoint.pt, run/log.jsonl, run/curve.png with curve.json and, at
+the end, run/nano.safetensors with run/nano.json. Needs: pip install 'da_ros[train]'.
 """
 
 OUT = typer.Option(..., "-o", "--out", help="Folder of the run.", metavar="OUT", parser=path_of)
 COURSE = typer.Option(
-    "auto", "--course", help="long, short, or auto: long on a GPU; what ships is the long one's."
+    "auto",
+    "--course",
+    help="long, short, polish (from the weights that da_ros loads, at small rates), or auto: long "
+    "on a GPU, else short.",
 )
 SCENES = typer.Option(
     None, "--scenes", min=128, help="Scenes to write before training; default: the course's."
@@ -70,8 +73,7 @@ def train(
     recipe = replace(work.recipe, samples=samples or work.recipe.samples)
     plan = RunPlan(
         out,
-        scenes or work.scenes,
-        recipe,
+        replace(work, scenes=scenes or work.scenes, recipe=recipe),
         minutes * 60 or None,
         install,
         workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS),

@@ -33,12 +33,14 @@ class ShardSpec:
         width: [px].
         first_seed: Shard k holds scenes from first_seed + k count on.
         count: Scenes written in one go; those that show nothing are left out.
+        supersample: As in ``render``.
     """
 
     height: int
     width: int
     first_seed: int
     count: int = SHARD
+    supersample: int = 1
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -92,7 +94,7 @@ def _pictures(
         chosen = [scene for scene, good in zip(candidates, keep, strict=True) if good]
         if not chosen:
             continue
-        shot = render(stack(chosen, device), atlas, spec.height, spec.width)
+        shot = render(stack(chosen, device), atlas, spec.height, spec.width, spec.supersample)
         inverse = (1 / shot.depth).clamp_max(HIGHEST_INVERSE).half()
         yield photograph(shot.radiance, generator).cpu().numpy(), inverse.cpu().numpy()
 

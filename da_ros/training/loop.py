@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from da_ros.errors import ParameterError
 from da_ros.network.nano import Nano
+from da_ros.network.nano_card import DATA_FOLDER, NANO_FILE
 from da_ros.network.spec import NanoSpec
 from da_ros.training.augment import augment
 from da_ros.training.data import Shards
@@ -25,6 +28,7 @@ from da_ros.training.predict import predict
 from da_ros.training.validation import Validation
 
 LOG_LINES = 20  # of a long run
+STARTS = ("imagenet", "shipped")
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Recipe:
         warm_up: Steps until the highest rate.
         ema: Share of the old weights that the average keeps a step, at most.
         seed: Of the draws.
+        start: What the weights are at first: ``imagenet`` (the encoder's; the rest is random) or
+            ``shipped`` (all of nano as it ships, its batch norms folded).
     """
 
     samples: int = 32_000
@@ -61,6 +67,7 @@ class Recipe:
     warm_up: int = 150
     ema: float = 0.997
     seed: int = 1
+    start: str = "imagenet"
 
 
 # What a GPU does in minutes. Larger batches keep it busy, and let the rates be higher.
@@ -75,6 +82,17 @@ LONG = Recipe(
     ema=0.9985,
 )
 
+# From what the long course has learnt, at small rates.
+POLISH = Recipe(
+    samples=32_000,
+    coarse=0.0,
+    encoder_rate=3e-5,
+    decoder_rate=1e-4,
+    warm_up=200,
+    ema=0.998,
+    start="shipped",
+)
+
 
 class Trainer:
     """State of a run: network, average, optimiser, progress.
@@ -86,6 +104,9 @@ class Trainer:
         folder: Of the run: checkpoint.pt, log.jsonl.
         recipe: For a new run; a run that is there goes on with its own.
         device: Where it trains.
+
+    Raises:
+        ParameterError: If the recipe starts from what there is not.
     """
 
     def __init__(self, folder: Path, recipe: Recipe, device: torch.device) -> None:
@@ -96,9 +117,7 @@ class Trainer:
         saved = self._saved()
         self.recipe = Recipe(**saved["recipe"]) if saved else recipe
         torch.manual_seed(self.recipe.seed)
-        self.network = Nano(NanoSpec(), norm=True)
-        if not saved:
-            load_pretrained(self.network.encoder)
+        self.network = _network(self.recipe.start, fresh=not saved)
         self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = self._optimiser()
@@ -223,6 +242,21 @@ class Trainer:
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
+
+
+def _network(start: str, *, fresh: bool) -> Nano:
+    """What a recipe's ``start`` names; where a run goes on, its weights are loaded anyway."""
+    if start not in STARTS:
+        raise ParameterError(f"no start is called {start!r}; there are {', '.join(STARTS)}")
+    if start == "shipped":
+        network = Nano(NanoSpec())
+        if fresh:
+            network.load_state_dict(load_file(DATA_FOLDER / NANO_FILE))
+        return network
+    network = Nano(NanoSpec(), norm=True)
+    if fresh:
+        load_pretrained(network.encoder)
+    return network
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

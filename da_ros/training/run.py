@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,12 @@ from da_ros.training.curve import check_matplotlib, draw_curve
 from da_ros.training.data import HELD_OUT_SEED, SHARD, Shards, ShardSpec
 from da_ros.training.encoder import pretrained_file
 from da_ros.training.export import export, install, shipped_network
-from da_ros.training.loop import LONG, Recipe, Trainer, read_log
+from da_ros.training.loop import LONG, POLISH, Recipe, Trainer, read_log
 from da_ros.training.scenes.textures import photo_paths
 from da_ros.training.validation import Validation
 from da_ros.training.writing import Task, write_shards
 
 HEIGHT, WIDTH = 208, 272  # of the scenes on disk: a little larger than what is trained on [px]
-FIRST_SEED = 1000
 HELD_OUT = 64  # pictures
 
 
@@ -32,13 +32,21 @@ class Course:
     Attributes:
         scenes: How many to write.
         recipe: How the network is trained on them.
+        supersample: Of the scenes' pictures, as in ``render``.
+        first_seed: Of the scenes; the next ones count up.
     """
 
     scenes: int
     recipe: Recipe
+    supersample: int = 1
+    first_seed: int = 1_000
 
 
-COURSES = {"short": Course(5_120, Recipe()), "long": Course(8_064, LONG)}
+COURSES = {
+    "short": Course(5_120, Recipe()),
+    "long": Course(8_064, LONG),
+    "polish": Course(3_072, POLISH, supersample=2, first_seed=20_000_000),
+}
 
 
 def choose_course(name: str, device: torch.device) -> Course:
@@ -64,8 +72,7 @@ class RunPlan:
 
     Attributes:
         folder: Of the run.
-        scenes: How many to write.
-        recipe: How to train; a run that is there goes on with its own.
+        course: What to write and how to train; a run that is there goes on with its own recipe.
         seconds: Stop and save after this long, or None.
         install: Whether the result also goes to da_ros/network/data.
         workers: Processes that write scenes.
@@ -73,8 +80,7 @@ class RunPlan:
     """
 
     folder: Path
-    scenes: int
-    recipe: Recipe
+    course: Course
     seconds: float | None = None
     install: bool = False
     workers: int = 1
@@ -102,10 +108,12 @@ def run(plan: RunPlan, device: torch.device) -> str:
     if not _write_scenes(plan, device, end):
         return f"stopped while writing scenes; call again to go on ({plan.folder / 'scenes'})"
     validation = Validation.load(plan.folder / "held_out" / "shard_00000.npz", HELD_OUT)
-    trainer = Trainer(plan.folder, plan.recipe, device)
+    trainer = Trainer(plan.folder, plan.course.recipe, device)
     pool = Shards(plan.folder / "scenes", device)
     trainer.train(pool, end - time.monotonic(), validation)
-    draw_curve(read_log(plan.folder), plan.folder / "curve.png")
+    rows = read_log(plan.folder)
+    (plan.folder / "curve.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    draw_curve(rows, plan.folder / "curve.png")
     if not trainer.done:
         drawn = trainer.step * trainer.recipe.batch
         return f"stopped after {drawn} of {trainer.recipe.samples} samples; call again to go on"
@@ -114,10 +122,12 @@ def run(plan: RunPlan, device: torch.device) -> str:
 
 def _write_scenes(plan: RunPlan, device: torch.device, end: float) -> bool:
     """All shards, the held-out one first; False where time ran out."""
-    held_out = ShardSpec(HEIGHT, WIDTH, HELD_OUT_SEED, plan.shard)
-    spec = ShardSpec(HEIGHT, WIDTH, FIRST_SEED, plan.shard)
+    course = plan.course
+    size, shard = (HEIGHT, WIDTH), plan.shard
+    held_out = ShardSpec(*size, HELD_OUT_SEED, shard, course.supersample)
+    spec = ShardSpec(*size, course.first_seed, shard, course.supersample)
     tasks = [Task(plan.folder / "held_out", 0, held_out)]
-    tasks += [Task(plan.folder / "scenes", k, spec) for k in range(-(-plan.scenes // plan.shard))]
+    tasks += [Task(plan.folder / "scenes", k, spec) for k in range(-(-course.scenes // shard))]
     return write_shards(tasks, device, plan.workers, end)
 
 

@@ -44,11 +44,12 @@ class TestTrain:
         last = run(out)
         assert last.startswith(f"{out / 'nano.safetensors'}: held-out absrel ")
         made = {path.name for path in out.iterdir()}
-        files = {"checkpoint.pt", "log.jsonl", "curve.png", "nano.safetensors", "nano.json"}
-        assert made == files | {"held_out", "scenes"}
+        files = {"checkpoint.pt", "log.jsonl", "curve.png", "curve.json", "nano.safetensors"}
+        assert made == files | {"nano.json", "held_out", "scenes"}
         assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in first.items())
         rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         assert (rows[-1]["step"], rows[-1]["samples"]) == (4, 64)
+        assert json.loads((out / "curve.json").read_text()) == rows
         self.check_curve(out / "curve.png")
         self.check_weights(out, tmp_path)
 

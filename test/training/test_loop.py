@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
+from da_ros.errors import ParameterError
 from da_ros.network.nano import Encoder, Nano
+from da_ros.network.nano_card import DATA_FOLDER, NANO_FILE
 from da_ros.training import loop
 from da_ros.training.data import Shards
 from da_ros.training.encoder import load_pretrained
@@ -74,6 +77,23 @@ class TestTrainer:
         load_pretrained(encoder)
         state = Trainer(tmp_path, RECIPE, CPU).network.encoder.state_dict()
         assert all(torch.equal(value, state[name]) for name, value in encoder.state_dict().items())
+
+    def test_a_polish_starts_from_what_ships_and_goes_on_from_where_it_was(
+        self, tmp_path: Path, shards: Shards
+    ) -> None:
+        recipe = replace(RECIPE, start="shipped")
+        shipped = load_file(DATA_FOLDER / NANO_FILE)
+        for network in ("network", "average"):
+            state = getattr(Trainer(tmp_path, recipe, CPU), network).state_dict()
+            assert state.keys() == shipped.keys()
+            assert all(torch.equal(state[name], shipped[name].float()) for name in shipped)
+        one = trained(tmp_path, shards, 1, recipe)
+        assert not torch.equal(one.network.head2.weight, shipped["head2.weight"].float())
+        assert_same(one, Trainer(tmp_path, recipe, CPU))
+
+    def test_an_unknown_start_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ParameterError, match="'moon'; there are imagenet, shipped"):
+            Trainer(tmp_path, replace(RECIPE, start="moon"), CPU)
 
     def test_the_seed_decides_the_start_and_every_step(
         self, tmp_path: Path, shards: Shards

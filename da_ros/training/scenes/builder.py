@@ -93,6 +93,9 @@ class Lighting:
         sky: Colour at the zenith.
         horizon: Colour at the horizon and of the fog.
         clouds: 0 for a clear sky.
+        size: Radius of the lamp [m], or of the sun as it is seen [rad]: how soft shadows are.
+        reach: Of what keeps light from everywhere off a surface: at this distance, 1/e of it [m].
+        shade: How dark it is where nothing but near things is seen, 0 to 1.
     """
 
     direction: Vector = (0.3, -1.0, -0.3)
@@ -106,6 +109,9 @@ class Lighting:
     sky: Vector = (0.45, 0.6, 0.9)
     horizon: Vector = (0.8, 0.85, 0.9)
     clouds: float = 0.0
+    size: float = 0.0
+    reach: float = 1.0
+    shade: float = 0.0
 
 
 @dataclass
@@ -285,6 +291,19 @@ class Builder:
         """As ``box``, with an ellipsoid, cylinder or cone (point up) of these outer sizes."""
         turn = rotation_y(yaw) if yaw else IDENTITY
         self.solid((x, y - h / 2, z), (w / 2, h / 2, d / 2), material, quadric, turn)
+
+    def soften(self) -> None:
+        """Leave to chance how soft the light is; the last that is drawn."""
+        r, light = self.rng, self.lighting
+        if light.position is None:
+            light.size = 0.005 if r.random() < 0.5 else r.uniform(0.01, 0.3)  # clear or hazy
+        else:
+            light.size = r.random() ** 2 * 0.6
+        light.reach = math.exp(r.uniform(-1.5, 0.0)) * (4.0 if self.outdoor else 1.0)
+        light.shade = r.uniform(0.4, 1.0)
+        if r.random() < 0.4:  # many panels, or an overcast sky
+            light.sun *= r.uniform(0.1, 0.6)
+            light.ambient += r.uniform(0.2, 0.8)
 
     def scene(self, family: str) -> Scene:
         """Everything collected, boxes first."""

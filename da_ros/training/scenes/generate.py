@@ -60,6 +60,7 @@ def write_scene(seed: int, family: str | None = None, textures: int = PROCEDURAL
     name = family or drawn
     builder = Builder(rng, textures, FAMILIES[name].outdoor)
     FAMILIES[name].write(builder)
+    builder.soften()
     return builder.scene(name)
 
 

@@ -86,7 +86,8 @@ def render(
             if supersample > 1:
                 rays = pixel_rays(scenes, height, width, dx, dy)
                 found = _trace(scenes, rays, tiles, compiled)
-            colour += shade(scenes, atlas, _hits(scenes, rays, *found, width), compiled, tiles)
+            hits = _hits(scenes, rays, *found, width)
+            colour += shade(scenes, atlas, hits, (height, width), compiled, tiles is not None)
     depth = torch.where(t < FAR, t, torch.full_like(t, torch.inf))
     shape = (len(scenes), height, width)
     radiance = (colour / supersample**2).view(*shape, 3)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from da_ros.training.scenes import tensors
+from da_ros.training.scenes import soft, tensors
 from da_ros.training.scenes.builder import GLOSS, GLOW
 from da_ros.training.scenes.cast import BEFORE_LIGHT, FAR, OFF_SURFACE, axes_of, cast
 from da_ros.training.scenes.surface import Hits, albedo, surface
@@ -16,6 +18,7 @@ from da_ros.training.scenes.tiles import shadowed_tiled
 
 SUN_DISTANCE = 1e3  # [m] shadows of the sun are cast from no farther
 BLURRED = 0.1  # footprint [textures] at which a room's walls are mirrored
+POINT = 0.02  # a lamp [m] or sun [rad] no larger than this has sharp shadows
 LIFT = 2e-3  # [m] off the surface, where rays to the light start
 
 
@@ -23,17 +26,19 @@ def shade(
     scenes: SceneTensors,
     atlas: Atlas,
     hits: Hits,
+    size: tuple[int, int],
     compiled: bool,
-    tiles: tuple[int, int] | None = None,
+    tiled: bool = False,
 ) -> Tensor:
     """Light the hits.
 
     Args:
         scenes: B scenes.
         atlas: Their textures.
-        hits: N of each.
+        hits: N of each, the pixels of a picture.
+        size: Height and width of the picture [px].
         compiled: As in ``cast``.
-        tiles: Height and width of the picture where shadows may be cast in tiles.
+        tiled: Whether shadows may be cast in tiles.
 
     Returns:
         Linear radiance, (B, N, 3) float32 >= 0.
@@ -42,13 +47,15 @@ def shade(
     light = scenes.lights[:, None, :]  # (B, 1, fields)
     skin = albedo(atlas, s, hits.footprint)
     point = hits.point + s.normal * LIFT
+    shadows = _Shadows(scenes, hits, point, s.normal, size, compiled, tiled)
     to_main = _to_main(light, point)
-    lit = ~_shadowed(scenes, hits, point, to_main, compiled, tiles)
-    strength = _strength(light, to_main.norm(dim=-1, keepdim=True)) * lit[..., None]
+    lit = shadows.lit(to_main)
+    strength = _strength(light, to_main.norm(dim=-1, keepdim=True)) * lit
     main = F.normalize(to_main, dim=-1)
     diffuse = _dot(main, s.normal).clamp_min(0) * strength * light[..., tensors.TINT]
-    fill = _fill(light, point, s.normal)
-    ambient = light[..., tensors.AMBIENT] * (0.75 - 0.25 * s.normal[..., 1:2])
+    open_to = shadows.openness()
+    fill = _fill(light, point, s.normal) * open_to
+    ambient = light[..., tensors.AMBIENT] * (0.75 - 0.25 * s.normal[..., 1:2]) * open_to
     gloss, glow = s.material[..., GLOSS, None], s.material[..., GLOW, None]
     halfway = F.normalize(main - hits.direction, dim=-1)
     shine = _dot(halfway, s.normal).clamp_min(0) ** 40 * gloss * strength
@@ -100,20 +107,49 @@ def _fill(light: Tensor, point: Tensor, normal: Tensor) -> Tensor:
     return fill * light[..., tensors.FILL] / (1 + 0.1 * _dot(way, way))
 
 
-def _shadowed(
-    scenes: SceneTensors,
-    hits: Hits,
-    point: Tensor,
-    to_light: Tensor,
-    compiled: bool,
-    tiles: tuple[int, int] | None,
-) -> Tensor:
-    if tiles is not None:
-        return shadowed_tiled(scenes, point, to_light, hits.t < FAR, *tiles, compiled)
-    way = to_light.norm(dim=-1, keepdim=True)
-    t, _ = cast(scenes, axes_of(point), axes_of(to_light / way), OFF_SURFACE, compiled)
-    shadowed: Tensor = t < BEFORE_LIGHT * way[..., 0]
-    return shadowed
+@dataclass(frozen=True, eq=False)
+class _Shadows:
+    """Casts rays from the hits and shares what they meet among neighbours."""
+
+    scenes: SceneTensors
+    hits: Hits
+    point: Tensor
+    normal: Tensor
+    size: tuple[int, int]
+    compiled: bool
+    tiled: bool
+
+    def lit(self, to_main: Tensor) -> Tensor:
+        """How much of the main light each point sees, (B, N, 1)."""
+        light = self.scenes.lights[:, None, :]
+        far = torch.where(light[..., tensors.IS_LAMP] > 0, 1.0, SUN_DISTANCE)
+        lamp = light[..., tensors.SIZE]
+        free = self._free(to_main + soft.ball(*self.size).to(to_main) * far * lamp)
+        return torch.where(lamp > POINT, self._shared(free), free)
+
+    def openness(self) -> Tensor:
+        """How much of the light from everywhere reaches each point, (B, N, 1)."""
+        light = self.scenes.lights[:, None, :]
+        rays, length = (t.to(self.normal) for t in soft.hemisphere(*self.size))
+        ways = soft.about(self.normal, rays) * length[:, None] * light[..., tensors.REACH]
+        return 1 - light[..., tensors.SHADE] * (1 - self._shared(self._free(ways)))
+
+    def _shared(self, free: Tensor) -> Tensor:
+        """The mean among neighbours, (B, N, 1) both."""
+        shared = soft.share(free[..., 0], self.hits.index, self.normal, *self.size)
+        return shared[..., None]
+
+    def _free(self, ways: Tensor) -> Tensor:
+        """1 where nothing is in the way, else 0; (B, N, 3) to (B, N, 1)."""
+        if self.tiled:
+            seen = self.hits.t < FAR
+            met = shadowed_tiled(self.scenes, self.point, ways, seen, *self.size, self.compiled)
+        else:
+            length = ways.norm(dim=-1, keepdim=True)
+            rays = axes_of(self.point), axes_of(ways / length)
+            t, _ = cast(self.scenes, *rays, OFF_SURFACE, self.compiled)
+            met = t < BEFORE_LIGHT * length[..., 0]
+        return (~met)[..., None].float()
 
 
 def _air(scenes: SceneTensors, atlas: Atlas, hits: Hits, colour: Tensor) -> Tensor:

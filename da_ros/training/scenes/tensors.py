@@ -35,6 +35,7 @@ IS_LAMP, MAIN, SUN, FILL_PLACE, FILL = (
 )
 AMBIENT, TINT, FOG = slice(9, 10), slice(10, 13), slice(13, 14)
 ZENITH, HORIZON, CLOUDS = slice(14, 17), slice(17, 20), slice(20, 21)
+SIZE, REACH, SHADE = slice(21, 22), slice(22, 23), slice(23, 24)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ class SceneTensors:
         boxes: (B, Kb, SOLID_FIELDS) float32, padded with solids ``nowhere``.
         rounds: (B, Kr, SOLID_FIELDS), likewise.
         materials: (B, M, MATERIAL_FIELDS).
-        lights: (B, 21), columns as named above.
+        lights: (B, 24), columns as named above.
         ground: (B, 1 + 4 WAVES): material or -1, then the waves.
         focal: (B,) over image width.
         offset: (B, 2) principal point off the centre, over image width.
@@ -136,6 +137,9 @@ def _light_row(scene: Scene) -> list[float]:
         *light.sky,
         *light.horizon,
         light.clouds,
+        light.size,
+        light.reach,
+        light.shade,
     ]
 
 
