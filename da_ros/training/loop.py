@@ -29,6 +29,7 @@ from da_ros.training.validation import Validation
 
 LOG_LINES = 20  # of a long run
 STARTS = ("imagenet", "shipped")
+START_FILE = "start.safetensors"  # of a run that starts from what ships, as that was then
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ class Recipe:
         seed: Of the draws.
         start: What the weights are at first: ``imagenet`` (the encoder's; the rest is random) or
             ``shipped`` (all of nano as it ships, its batch norms folded).
+        keep: Share of the first weights in the result, for ``shipped``: between the two ends a
+            network is often better than at either, most of all on what neither has seen
+            (Wortsman et al., arXiv 2109.01903).
     """
 
     samples: int = 32_000
@@ -68,6 +72,7 @@ class Recipe:
     ema: float = 0.997
     seed: int = 1
     start: str = "imagenet"
+    keep: float = 0.0
 
 
 # What a GPU does in minutes. Larger batches keep it busy, and let the rates be higher.
@@ -91,6 +96,7 @@ POLISH = Recipe(
     warm_up=200,
     ema=0.998,
     start="shipped",
+    keep=0.5,
 )
 
 
@@ -101,7 +107,7 @@ class Trainer:
     that was stopped and went on ends as one that was not, as long as the same shards are there.
 
     Args:
-        folder: Of the run: checkpoint.pt, log.jsonl.
+        folder: Of the run: checkpoint.pt, log.jsonl, of a polish start.safetensors.
         recipe: For a new run; a run that is there goes on with its own.
         device: Where it trains.
 
@@ -117,7 +123,7 @@ class Trainer:
         saved = self._saved()
         self.recipe = Recipe(**saved["recipe"]) if saved else recipe
         torch.manual_seed(self.recipe.seed)
-        self.network = _network(self.recipe.start, fresh=not saved)
+        self.network = self._first_network(fresh=not saved)
         self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = self._optimiser()
@@ -152,6 +158,15 @@ class Trainer:
         self._log(losses, len(shards), validation)
         self.save()
 
+    def result(self) -> Nano:
+        """The average of the weights, with the share of the first ones that the recipe keeps."""
+        network = deepcopy(self.average)
+        if self.recipe.keep:
+            first = load_file(self.folder / START_FILE)
+            for name, value in network.state_dict().items():
+                value.lerp_(first[name].to(value), self.recipe.keep)
+        return network
+
     def save(self) -> None:
         """Write the checkpoint in one move, so that a kill leaves the old or the new one."""
         state = {
@@ -171,6 +186,19 @@ class Trainer:
             return None
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return state
+
+    def _first_network(self, *, fresh: bool) -> Nano:
+        """What the recipe starts from; where a run goes on, its weights are loaded later."""
+        start, file = self.recipe.start, self.folder / START_FILE
+        if start not in STARTS:
+            raise ParameterError(f"no start is called {start!r}; there are {', '.join(STARTS)}")
+        network = Nano(NanoSpec(), norm=start == "imagenet")
+        if fresh and start == "imagenet":
+            load_pretrained(network.encoder)
+        elif fresh:
+            file.write_bytes((DATA_FOLDER / NANO_FILE).read_bytes())
+            network.load_state_dict(load_file(file))
+        return network
 
     def _restore(self, saved: dict[str, Any]) -> None:
         self.network.load_state_dict(saved["network"])
@@ -242,21 +270,6 @@ class Trainer:
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
-
-
-def _network(start: str, *, fresh: bool) -> Nano:
-    """What a recipe's ``start`` names; where a run goes on, its weights are loaded anyway."""
-    if start not in STARTS:
-        raise ParameterError(f"no start is called {start!r}; there are {', '.join(STARTS)}")
-    if start == "shipped":
-        network = Nano(NanoSpec())
-        if fresh:
-            network.load_state_dict(load_file(DATA_FOLDER / NANO_FILE))
-        return network
-    network = Nano(NanoSpec(), norm=True)
-    if fresh:
-        load_pretrained(network.encoder)
-    return network
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

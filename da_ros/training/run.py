@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from da_ros.training.curve import check_matplotlib, draw_curve
 from da_ros.training.data import HELD_OUT_SEED, SHARD, Shards, ShardSpec
 from da_ros.training.encoder import pretrained_file
 from da_ros.training.export import export, install, shipped_network
-from da_ros.training.loop import LONG, POLISH, Recipe, Trainer, read_log
+from da_ros.training.loop import LONG, POLISH, START_FILE, Recipe, Trainer, read_log
 from da_ros.training.scenes.textures import photo_paths
 from da_ros.training.validation import Validation
 from da_ros.training.writing import Task, write_shards
@@ -133,13 +134,15 @@ def _write_scenes(plan: RunPlan, device: torch.device, end: float) -> bool:
 
 def _finish(plan: RunPlan, trainer: Trainer, validation: Validation) -> str:
     """Export; one line with the held-out figures."""
-    network = shipped_network(trainer.average.cpu(), validation)
+    network = shipped_network(trainer.result().cpu(), validation)
     figures = validation.figures(network)
     provenance = {
         "samples": str(trainer.step * trainer.recipe.batch),
         "recipe": str(trainer.recipe),
         "held_out": ", ".join(f"{name} {value:.4f}" for name, value in figures.items()),
     }
+    if (start := plan.folder / START_FILE).exists():
+        provenance["start_sha256"] = hashlib.sha256(start.read_bytes()).hexdigest()
     path = export(network, NanoSpec(), plan.folder, provenance, trainer.recipe.height)
     if plan.install:
         path = install(plan.folder)

@@ -91,6 +91,17 @@ class TestTrainer:
         assert not torch.equal(one.network.head2.weight, shipped["head2.weight"].float())
         assert_same(one, Trainer(tmp_path, recipe, CPU))
 
+    def test_a_polish_keeps_a_share_of_what_it_started_from(
+        self, tmp_path: Path, shards: Shards, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = load_file(DATA_FOLDER / NANO_FILE)["head2.weight"].float()
+        trained(tmp_path, shards, 1, replace(RECIPE, start="shipped", keep=0.25))
+        monkeypatch.setattr(loop, "DATA_FOLDER", tmp_path / "replaced since")
+        trainer = Trainer(tmp_path, RECIPE, CPU)
+        last = trainer.average.head2.weight.clone()
+        torch.testing.assert_close(trainer.result().head2.weight, 0.25 * first + 0.75 * last)
+        assert torch.equal(trainer.average.head2.weight, last)
+
     def test_an_unknown_start_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ParameterError, match="'moon'; there are imagenet, shipped"):
             Trainer(tmp_path, replace(RECIPE, start="moon"), CPU)

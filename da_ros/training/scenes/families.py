@@ -26,14 +26,14 @@ class Family:
 
 # The order decides which family a seed draws.
 FAMILIES: Mapping[str, Family] = {
-    "room": Family(indoor.room, 0.23),
+    "room": Family(indoor.room, 0.21),
     "corridor": Family(indoor.corridor, 0.08),
     "stairs": Family(indoor.stairs, 0.04),
-    "tabletop": Family(closeup.tabletop, 0.14),
-    "bin": Family(bins.bin_of_things, 0.11),
-    "shelf": Family(closeup.facing_shelf, 0.11),
+    "tabletop": Family(closeup.tabletop, 0.13),
+    "bin": Family(bins.bin_of_things, 0.16),
+    "shelf": Family(closeup.facing_shelf, 0.10),
     "soup": Family(closeup.soup, 0.05),
-    "street": Family(outdoor.street, 0.12, outdoor=True),
+    "street": Family(outdoor.street, 0.11, outdoor=True),
     "open": Family(outdoor.open_ground, 0.06, outdoor=True),
     "yard": Family(outdoor.yard, 0.06, outdoor=True),
 }
