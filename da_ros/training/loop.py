@@ -89,11 +89,11 @@ LONG = Recipe(
 
 # From what the long course has learnt, at small rates.
 POLISH = Recipe(
-    samples=32_000,
+    samples=16_000,
     coarse=0.0,
-    encoder_rate=3e-5,
-    decoder_rate=1e-4,
-    warm_up=200,
+    encoder_rate=6e-5,
+    decoder_rate=2e-4,
+    warm_up=100,
     ema=0.998,
     start="shipped",
     keep=0.5,

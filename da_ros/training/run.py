@@ -46,7 +46,7 @@ class Course:
 COURSES = {
     "short": Course(5_120, Recipe()),
     "long": Course(8_064, LONG),
-    "polish": Course(3_072, POLISH, supersample=2, first_seed=20_000_000),
+    "polish": Course(1_536, POLISH, supersample=2, first_seed=30_000_000),
 }
 
 
