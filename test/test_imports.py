@@ -30,7 +30,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "offline": CORE | {"pipeline", "pictures", "evaluation", "message_definitions"},
     "ros": CORE | {"pipeline", "memory"},
     "cli": CORE
-    | {"pipeline", "pictures", "evaluation", "training", "offline", "message_definitions"},
+    | {
+        "memory",
+        "pipeline",
+        "pictures",
+        "evaluation",
+        "training",
+        "offline",
+        "message_definitions",
+    },
     "__main__": {"cli"},
 }
 
