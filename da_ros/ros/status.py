@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from da_ros.network.estimator import DepthEstimator
-from da_ros.pipeline.packing import sigma_5m
-from da_ros.ros.camera import Camera
-from da_ros.ros.camera_scale import CameraScale, scale_words
+from typing import TYPE_CHECKING
+
 from da_ros.ros.diagnostics import ERROR, OK, WARN, Status
-from da_ros.ros.frame_statistics import FrameStatistics
-from da_ros.ros.notices import Notices
-from da_ros.ros.outputs import Outputs
-from da_ros.scale.extrinsic import Mounting, mounting_words
-from da_ros.scale.filter import ScaleState
+
+# The heartbeat's thread comes here while another one imports the network: two threads that import
+# modules which import each other can deadlock, so this one brings none of them.
+if TYPE_CHECKING:
+    from da_ros.network.estimator import DepthEstimator
+    from da_ros.ros.camera import Camera
+    from da_ros.ros.camera_scale import CameraScale
+    from da_ros.ros.frame_statistics import FrameStatistics
+    from da_ros.ros.notices import Notices
+    from da_ros.ros.outputs import Outputs
 
 SILENCE_S = 2.0
 """Without an image for so long, the input is called silent."""
@@ -106,6 +109,11 @@ def camera_status(camera: Camera, notices: Notices) -> Status:
 
 def scale_status(scale: CameraScale, notices: Notices) -> Status:
     """Whether there are metres, how sure, and what each source said last."""
+    from da_ros.pipeline.packing import sigma_5m
+    from da_ros.ros.camera_scale import scale_words
+    from da_ros.scale.extrinsic import Mounting, mounting_words
+    from da_ros.scale.filter import ScaleState
+
     last, reports = scale.look()
     values: dict[str, object] = {"sources": ", ".join(scale.stream.sources)}
     if last is not None:
