@@ -21,6 +21,7 @@ from std_srvs.srv import SetBool
 from da_ros.errors import DaRosError
 from da_ros.memory import give_back, keep_freed_memory
 from da_ros.params import DepthNodeParams, ModelParams
+from da_ros.ros import status
 from da_ros.ros.declare import NodeParameters
 from da_ros.ros.diagnostics import Heartbeat, Status
 from da_ros.ros.frame_statistics import FrameStatistics
@@ -248,8 +249,6 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             self._session.replace_params(params)
 
     def _statuses(self) -> list[Status]:
-        from da_ros.ros import status
-
         session, camera = self._session, self._camera
         found = [status.node_status(self._phase, self._enabled, self._fault)]
         if session is not None:

@@ -59,11 +59,10 @@ def check_close(model, precision: torch.dtype, image: np.ndarray) -> None:
     fine, fast = (
         model(dtype).estimate(image[None]).values for dtype in (torch.float32, precision)
     )
-    # Of what is ten times farther than the nearest, the tenth counts: a sky's inverse depth is 0.
-    errors = ((fast - fine).abs() / fine.clamp(min=0.1 * float(fine.max()))).flatten()
+    errors = ((fast - fine).abs() / fine.clamp(min=1e-6)).flatten()
     assert float(errors.max()) > 0.0  # it is another arithmetic
     assert float(errors.median()) < 0.01
-    assert float(errors.quantile(0.9)) < 0.03  # nano's far border of a picture can be 8 % off
+    assert float(errors.quantile(0.9)) < 0.03  # nano's last hundredth: 8 % on one photo
     assert float(errors.quantile(0.99)) < 0.1
 
 
