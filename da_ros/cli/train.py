@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -13,27 +12,34 @@ from da_ros.cli.options import path_of
 HELP = """Train nano from scratch on generated scenes; interrupted, the same command goes on.
 
 \b
-  da_ros train -o run                            all of it: minutes on a GPU (the long course),
-                                                 about 90 minutes on one core (the short one)
+  da_ros train -o run                            all of it: minutes on a GPU (the long course and
+                                                 its polish), about 90 minutes on one core (the
+                                                 short one)
   da_ros train -o run --scenes 256 --samples 512 a short trial
   da_ros train -o run --minutes 30               half an hour of it; call again to go on
   da_ros train -o run2 --course polish           half an hour on two cores, from what ships
 
 Writes run/scenes (once), run/checkpoint.pt, run/log.jsonl, run/curve.png with curve.json and, at
-the end, run/nano.safetensors with run/nano.json. Needs: pip install 'da_ros[train]'.
+the end, run/nano.safetensors with run/nano.json; after the long course, the same of its polish in
+run/polish. Needs: pip install 'da_ros[train]'.
 """
 
 OUT = typer.Option(..., "-o", "--out", help="Folder of the run.", metavar="OUT", parser=path_of)
 COURSE = typer.Option(
     "auto",
     "--course",
-    help="long, short, polish (from the weights that da_ros loads, at small rates), or auto: long "
-    "on a GPU, else short.",
+    help="long (ends with a polish), short, polish (from the weights that da_ros loads, at small "
+    "rates), or auto: long on a GPU, else short.",
 )
 SCENES = typer.Option(
-    None, "--scenes", min=128, help="Scenes to write before training; default: the course's."
+    None,
+    "--scenes",
+    min=128,
+    help="Scenes to write, of each part of a course; default: the course's.",
 )
-SAMPLES = typer.Option(0, "--samples", min=0, help="Pictures drawn in all; 0 = the course's.")
+SAMPLES = typer.Option(
+    0, "--samples", min=0, help="Pictures drawn, in each part; 0 = the course's."
+)
 MINUTES = typer.Option(0.0, "--minutes", min=0.0, help="Stop and save after this long; 0 = never.")
 DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:N.")
 THREADS = typer.Option(0, "--threads", min=0, help="CPU threads; 0 = torch's choice.")
@@ -70,11 +76,9 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     chosen = choose_device(device)
-    work = choose_course(course, chosen)
-    recipe = replace(work.recipe, samples=samples or work.recipe.samples)
     plan = RunPlan(
         out,
-        replace(work, scenes=scenes or work.scenes, recipe=recipe),
+        choose_course(course, chosen).shortened(scenes, samples or None),
         minutes * 60 or None,
         install,
         workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS),

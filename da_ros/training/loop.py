@@ -22,6 +22,7 @@ from da_ros.network.nano_card import DATA_FOLDER, NANO_FILE
 from da_ros.network.spec import NanoSpec
 from da_ros.training.augment import augment
 from da_ros.training.data import Shards
+from da_ros.training.depthwise import quicken_depthwise
 from da_ros.training.encoder import load_pretrained
 from da_ros.training.losses import depth_loss
 from da_ros.training.predict import predict
@@ -52,7 +53,8 @@ class Recipe:
         ema: Share of the old weights that the average keeps a step, at most.
         seed: Of the draws.
         start: What the weights are at first: ``imagenet`` (the encoder's; the rest is random) or
-            ``shipped`` (all of nano as it ships, its batch norms folded).
+            ``shipped`` (all of a nano that ships, its batch norms folded: start.safetensors in the
+            run's folder where that lies there already, else the one that da_ros loads).
         keep: Share of the first weights in the result, for ``shipped``: between the two ends a
             network is often better than at either, most of all on what neither has seen
             (Wortsman et al., arXiv 2109.01903).
@@ -124,6 +126,7 @@ class Trainer:
         self.recipe = Recipe(**saved["recipe"]) if saved else recipe
         torch.manual_seed(self.recipe.seed)
         self.network = self._first_network(fresh=not saved)
+        quicken_depthwise(self.network)
         self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = self._optimiser()
@@ -196,7 +199,8 @@ class Trainer:
         if fresh and start == "imagenet":
             load_pretrained(network.encoder)
         elif fresh:
-            file.write_bytes((DATA_FOLDER / NANO_FILE).read_bytes())
+            if not file.exists():
+                file.write_bytes((DATA_FOLDER / NANO_FILE).read_bytes())
             network.load_state_dict(load_file(file))
         return network
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from da_ros.errors import ParameterError
 from da_ros.memory import keep_freed_memory
+from da_ros.network.nano_card import NANO_FILE
 from da_ros.network.spec import NanoSpec
 from da_ros.training.curve import check_matplotlib, draw_curve
 from da_ros.training.data import HELD_OUT_SEED, SHARD, Shards, ShardSpec
@@ -35,18 +36,27 @@ class Course:
         recipe: How the network is trained on them.
         supersample: Of the scenes' pictures, as in ``render``.
         first_seed: Of the scenes; the next ones count up.
+        then: What goes on from its result, in a folder ``polish`` inside the run's, or None.
     """
 
     scenes: int
     recipe: Recipe
     supersample: int = 1
     first_seed: int = 1_000
+    then: Course | None = None
+
+    def shortened(self, scenes: int | None, samples: int | None) -> Course:
+        """The same with as many scenes and samples in each of its parts; None: its own."""
+        recipe = replace(self.recipe, samples=samples or self.recipe.samples)
+        then = self.then.shortened(scenes, samples) if self.then else None
+        return replace(self, scenes=scenes or self.scenes, recipe=recipe, then=then)
 
 
+_POLISH = Course(1_536, POLISH, supersample=2, first_seed=30_000_000)
 COURSES = {
     "short": Course(5_120, Recipe()),
-    "long": Course(8_064, LONG),
-    "polish": Course(1_536, POLISH, supersample=2, first_seed=30_000_000),
+    "long": Course(8_064, LONG, then=_POLISH),
+    "polish": _POLISH,
 }
 
 
@@ -106,6 +116,24 @@ def run(plan: RunPlan, device: torch.device) -> str:
     pretrained_file()
     photo_paths()  # here, since a process that writes scenes could say it only in a traceback
     keep_freed_memory(all_of_it=True)
+    while True:
+        said = _run_course(plan, device, end)
+        if plan.course.then is None or not (plan.folder / NANO_FILE).exists():
+            return said
+        plan = _next_plan(plan, plan.course.then)
+
+
+def _next_plan(plan: RunPlan, course: Course) -> RunPlan:
+    """The part of a plan that goes on from the result of the one before."""
+    folder = plan.folder / "polish"
+    folder.mkdir(exist_ok=True)
+    if not (start := folder / START_FILE).exists():
+        start.write_bytes((plan.folder / NANO_FILE).read_bytes())
+    return replace(plan, folder=folder, course=course)
+
+
+def _run_course(plan: RunPlan, device: torch.device, end: float) -> str:
+    """One part of a plan; one line for people."""
     if not _write_scenes(plan, device, end):
         return f"stopped while writing scenes; call again to go on ({plan.folder / 'scenes'})"
     validation = Validation.load(plan.folder / "held_out" / "shard_00000.npz", HELD_OUT)
@@ -144,6 +172,6 @@ def _finish(plan: RunPlan, trainer: Trainer, validation: Validation) -> str:
     if (start := plan.folder / START_FILE).exists():
         provenance["start_sha256"] = hashlib.sha256(start.read_bytes()).hexdigest()
     path = export(network, NanoSpec(), plan.folder, provenance, trainer.recipe.height)
-    if plan.install:
+    if plan.install and plan.course.then is None:
         path = install(plan.folder)
     return f"{path}: held-out {provenance['held_out']}"

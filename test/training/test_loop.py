@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from da_ros.errors import ParameterError
@@ -16,7 +16,7 @@ from da_ros.network.nano_card import DATA_FOLDER, NANO_FILE
 from da_ros.training import loop
 from da_ros.training.data import Shards
 from da_ros.training.encoder import load_pretrained
-from da_ros.training.loop import Recipe, Trainer, read_log
+from da_ros.training.loop import START_FILE, Recipe, Trainer, read_log
 from da_ros.training.predict import predict
 from da_ros.training.validation import Validation
 
@@ -101,6 +101,12 @@ class TestTrainer:
         last = trainer.average.head2.weight.clone()
         torch.testing.assert_close(trainer.result().head2.weight, 0.25 * first + 0.75 * last)
         assert torch.equal(trainer.average.head2.weight, last)
+
+    def test_a_polish_starts_from_what_lies_there_as_its_start(self, tmp_path: Path) -> None:
+        other = {name: value + 1 for name, value in load_file(DATA_FOLDER / NANO_FILE).items()}
+        save_file(other, tmp_path / START_FILE)
+        state = Trainer(tmp_path, replace(RECIPE, start="shipped"), CPU).network.state_dict()
+        assert all(torch.equal(state[name], other[name].float()) for name in other)
 
     def test_an_unknown_start_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ParameterError, match="'moon'; there are imagenet, shipped"):

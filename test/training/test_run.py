@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -14,7 +16,7 @@ from da_ros.network.variants import get_variant
 from da_ros.network.weights import load_weights
 from da_ros.training import run as run_module
 from da_ros.training.export import install
-from da_ros.training.loop import Recipe, read_log
+from da_ros.training.loop import START_FILE, Recipe, read_log
 from da_ros.training.run import COURSES, Course, RunPlan, choose_course, run
 from da_ros.training.scenes import textures
 
@@ -57,6 +59,43 @@ class TestRun:
         row = replace(get_variant("nano"), checkpoints=(card.checkpoint,))
         registry = {"nano": row}
         assert load_weights(package / "nano.safetensors", registry=registry).info.verified
+
+    def test_what_comes_then_starts_from_the_result_and_alone_is_installed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        package = tmp_path / "package"
+        monkeypatch.setattr(textures, "PROCEDURAL", 8)
+        monkeypatch.setattr(run_module, "install", lambda folder: install(folder, package))
+        then = Course(6, Recipe(samples=16, coarse=0.0, start="shipped", keep=0.5), first_seed=7)
+        plan = RunPlan(
+            tmp_path / "run", Course(6, Recipe(samples=16), then=then), install=True, shard=6
+        )
+        assert "stopped while writing scenes" in run(replace(plan, seconds=1e-9), CPU)
+        assert not (plan.folder / "polish").exists(), "nothing to go on from yet"
+
+        run(plan, CPU)
+        first, last = (p / "nano.safetensors" for p in (plan.folder, plan.folder / "polish"))
+        start = plan.folder / "polish" / START_FILE
+        assert start.read_bytes() == first.read_bytes() != last.read_bytes()
+        assert (package / "nano.safetensors").read_bytes() == last.read_bytes()
+        card = json.loads((package / NANO_CARD).read_text(encoding="utf-8"))
+        assert card["trained"]["start_sha256"] == hashlib.sha256(first.read_bytes()).hexdigest()
+        made = [plan.folder / "scenes", plan.folder / "polish" / "scenes"]
+        pictures = [np.load(path / "shard_00000.npz")["rgb"] for path in made]
+        assert not np.array_equal(*pictures), "scenes of its own"
+
+
+class TestCourse:
+    def test_shortened_in_each_of_its_parts(self) -> None:
+        long = COURSES["long"]
+        short = long.shortened(128, 64)
+        assert long.then is COURSES["polish"]
+        assert short.then is not None
+        for part, whole in ((short, long), (short.then, long.then)):
+            assert (part.scenes, part.recipe.samples) == (128, 64)
+            assert replace(part.recipe, samples=whole.recipe.samples) == whole.recipe
+            assert part.supersample == whole.supersample
+        assert long.shortened(None, None) == long
 
 
 class TestChooseCourse:

@@ -54,25 +54,35 @@ def bin_of_things(b: Builder) -> None:
     beside(b, inside, skin)
     if r.random() < 0.4:
         furnish(b, width, depth, r.randrange(5), (0.0, 0.0))
-    steep = r.uniform(1.1, 1.57) if r.random() < 0.6 else r.uniform(0.5, 1.2)
+    look_into(b, inside)
+
+
+def look_into(b: Builder, inside: Inside) -> None:
+    """The camera, steeply above in most cases, and then now and then close to the rim."""
+    r = b.rng
+    steep = r.random() < 0.65
+    nearest = (0.12, 0.2) if steep and r.random() < 0.5 else (0.3, 0.45)
     largest = max(inside.width, inside.depth)
     look_at(
         b,
         r.gauss(0, 0.12) * inside.width,
         -inside.lift - inside.height * r.uniform(0.0, 0.6),
         r.gauss(0, 0.12) * inside.depth,
-        inside.height + max(0.3, largest * r.uniform(0.45, 1.6)),
-        steep,
+        inside.height + max(nearest[0], largest * r.uniform(nearest[1], 1.6)),
+        r.uniform(1.1, 1.57) if steep else r.uniform(0.5, 1.2),
     )
 
 
 def stand_under(b: Builder, inside: Inside) -> None:
-    """What the bin stands on: the floor, a block, a table."""
+    """What the bin stands on: the floor, a block, a table; or it hangs in a frame."""
     r = b.rng
     if not inside.lift:
         return
     w, d = inside.width * r.uniform(1.0, 2.5), inside.depth * r.uniform(1.0, 2.5)
-    if r.random() < 0.5:
+    style = r.random()
+    if style < 0.3:
+        rails(b, inside)
+    elif style < 0.65:
         furniture.table(b, w, d, inside.lift)
     else:
         b.box(0, 0, 0, w, inside.lift, d, b.material())
