@@ -145,7 +145,8 @@ def _run_course(plan: RunPlan, device: torch.device, end: float) -> str:
     draw_curve(rows, plan.folder / "curve.png")
     if not trainer.done:
         drawn = trainer.step * trainer.recipe.batch
-        return f"stopped after {drawn} of {trainer.recipe.samples} samples; call again to go on"
+        of = f"{drawn} of {trainer.recipe.samples} samples"
+        return f"stopped after {of}; call again to go on ({plan.folder})"
     return _finish(plan, trainer, validation)
 
 
