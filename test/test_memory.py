@@ -27,7 +27,7 @@ print(full - before, kept - before, rss() - before)
 
 
 IN_A_THREAD = """
-import resource, threading
+import resource, statistics, threading
 import torch
 from da_ros import memory
 
@@ -38,13 +38,15 @@ def faults():
 
 def frames():
     torch.set_num_threads(1)
-    for n in range(30):
-        if n == 20:  # the heap has found its size but for a late block or two
-            before = faults()
+    counts = []
+    for _ in range(60):
+        before = faults()
         one = torch.full((45 << 18,), 1.0)  # 45 MB each, as small's head has them
         two = one + 1.0
         three = two + one
-    print((faults() - before) / 10)
+        counts.append(faults() - before)
+    # The heap grows by a block now and then until it has found its size: the frame in the middle.
+    print(statistics.median(counts[20:]))
 
 thread = threading.Thread(target=frames)
 thread.start()
