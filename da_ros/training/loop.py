@@ -91,10 +91,10 @@ LONG = Recipe(
 
 # From what the long course has learnt, at small rates.
 POLISH = Recipe(
-    samples=16_000,
+    samples=84_000,
     coarse=0.0,
-    encoder_rate=6e-5,
-    decoder_rate=2e-4,
+    encoder_rate=1e-4,
+    decoder_rate=4e-4,
     warm_up=100,
     ema=0.998,
     start="shipped",

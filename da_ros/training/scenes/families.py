@@ -26,14 +26,14 @@ class Family:
 
 # The order decides which family a seed draws.
 FAMILIES: Mapping[str, Family] = {
-    "room": Family(indoor.room, 0.21),
-    "corridor": Family(indoor.corridor, 0.08),
-    "stairs": Family(indoor.stairs, 0.04),
-    "tabletop": Family(closeup.tabletop, 0.13),
-    "bin": Family(bins.bin_of_things, 0.16),
-    "shelf": Family(closeup.facing_shelf, 0.10),
-    "soup": Family(closeup.soup, 0.05),
-    "street": Family(outdoor.street, 0.11, outdoor=True),
-    "open": Family(outdoor.open_ground, 0.06, outdoor=True),
-    "yard": Family(outdoor.yard, 0.06, outdoor=True),
+    "room": Family(indoor.room, 0.18),
+    "corridor": Family(indoor.corridor, 0.07),
+    "stairs": Family(indoor.stairs, 0.03),
+    "tabletop": Family(closeup.tabletop, 0.12),
+    "bin": Family(bins.bin_of_things, 0.30),
+    "shelf": Family(closeup.facing_shelf, 0.09),
+    "soup": Family(closeup.soup, 0.03),
+    "street": Family(outdoor.street, 0.09, outdoor=True),
+    "open": Family(outdoor.open_ground, 0.04, outdoor=True),
+    "yard": Family(outdoor.yard, 0.05, outdoor=True),
 }
