@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from da_ros.network.packed_conv import PackedConv, can_pack_convolutions
+from da_ros.network.rounding import round_keeping_sums
 from da_ros.network.spec import NanoSpec
 
 
@@ -225,6 +226,10 @@ class Nano(nn.Module):
             packed: On a CPU, use oneDNN's layouts (torch.compile makes its own).
         """
         tail = [(last, deepcopy(last.state_dict())) for last in (self.head1, self.head2)]
+        with torch.no_grad():
+            for layer in self.modules():
+                if isinstance(layer, nn.Conv2d):
+                    layer.weight.copy_(round_keeping_sums(layer.weight, dtype))
         self.to(device=device, dtype=dtype)
         for last, unrounded in tail:
             last.float().load_state_dict(unrounded)

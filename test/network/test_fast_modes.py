@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import skimage
 import torch
 import torch.nn.functional as F
 from scaled_weights import scaled_state
@@ -62,8 +65,8 @@ def check_close(model, precision: torch.dtype, image: np.ndarray) -> None:
     errors = ((fast - fine).abs() / fine.clamp(min=1e-6)).flatten()
     assert float(errors.max()) > 0.0  # it is another arithmetic
     assert float(errors.median()) < 0.01
-    assert float(errors.quantile(0.9)) < 0.03  # nano's last hundredth: 8 % on one photo
-    assert float(errors.quantile(0.99)) < 0.1
+    assert float(errors.quantile(0.9)) < 0.02
+    assert float(errors.quantile(0.99)) < 0.05
 
 
 class TestFast:
@@ -91,3 +94,13 @@ class TestFast:
         inverse = F.interpolate(values[None], size=(480, 640), mode="bilinear")
         depth = 1 / inverse.clamp(min=1e-3)
         assert len(torch.unique(depth)) > 10_000
+
+    def test_a_plain_sky_stays_a_sky(self):
+        # Of kernels that take differences, rounded one by one, half of the picture was lost here.
+        image = cv2.imread(str(Path(skimage.__file__).parent / "data" / "rocket.jpg"))[..., ::-1]
+        fine, fast = (
+            nano(p).estimate(image[None]).values for p in (torch.float32, torch.bfloat16)
+        )
+        errors = ((fast - fine).abs() / fine.clamp_min(0.1 * float(fine.max()))).flatten()
+        assert float(errors.median()) < 0.02
+        assert float(errors.quantile(0.9)) < 0.1
