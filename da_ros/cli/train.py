@@ -12,12 +12,12 @@ from da_ros.cli.options import path_of
 HELP = """Train nano from scratch on generated scenes; interrupted, the same command goes on.
 
 \b
-  da_ros train -o run                            all of it: minutes on a GPU (the long course and
-                                                 its polish), about 90 minutes on one core (the
-                                                 short one)
+  da_ros train -o run                            all of it: tens of minutes on a GPU (the long
+                                                 course and its polish), about 90 minutes on one
+                                                 core (the short one)
   da_ros train -o run --scenes 256 --samples 512 a short trial
   da_ros train -o run --minutes 30               half an hour of it; call again to go on
-  da_ros train -o run2 --course polish           half an hour on two cores, from what ships
+  da_ros train -o run2 --course polish           some three hours on two cores, from what ships
 
 Writes run/scenes (once), run/checkpoint.pt, run/log.jsonl, run/curve.png with curve.json and, at
 the end, run/nano.safetensors with run/nano.json; after the long course, the same of its polish in
