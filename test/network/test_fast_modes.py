@@ -95,8 +95,8 @@ class TestFast:
         depth = 1 / inverse.clamp(min=1e-3)
         assert len(torch.unique(depth)) > 10_000
 
-    def test_a_plain_sky_stays_a_sky(self):
-        # Of kernels that take differences, rounded one by one, half of the picture was lost here.
+    def test_a_plain_sky_stays_what_it_was(self):
+        # With kernels rounded tap by tap a tenth of this picture was off by more than 41 %.
         image = cv2.imread(str(Path(skimage.__file__).parent / "data" / "rocket.jpg"))[..., ::-1]
         fine, fast = (
             nano(p).estimate(image[None]).values for p in (torch.float32, torch.bfloat16)
