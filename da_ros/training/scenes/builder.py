@@ -50,6 +50,11 @@ def plus(a: Vector, b: Vector) -> Vector:
     return (a[0] + b[0], a[1] + b[1], a[2] + b[2])
 
 
+def times(a: Vector, b: Vector) -> Vector:
+    """Product of two vectors, component by component, such as of colours."""
+    return a[0] * b[0], a[1] * b[1], a[2] * b[2]
+
+
 def rotate(r: Rotation, v: Vector) -> Vector:
     """Turn a vector."""
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from da_ros.training.scenes import landscape, things
-from da_ros.training.scenes.builder import Builder
+from da_ros.training.scenes.builder import Builder, times
 from da_ros.training.scenes.viewpoint import aim
 
 
@@ -34,6 +34,20 @@ def daylight(b: Builder) -> None:
     light.clouds = r.random() if r.random() < 0.6 else 0.0
     if r.random() < 0.25:
         light.fog = math.exp(r.uniform(-5.5, -2.8))
+    if r.random() < 0.2:
+        dusk(b)
+
+
+def dusk(b: Builder) -> None:
+    """Evening to night: a sky darker than what stands before it, or brighter."""
+    r, light = b.rng, b.lighting
+    dark = math.exp(r.uniform(-4.0, -0.5))
+    glow = dark ** r.uniform(0.2, 1.0)  # the horizon is the last to go dark
+    light.sky = times(light.sky, (dark, dark, dark))
+    red = r.uniform(0.6, 1.0)
+    light.horizon = times(light.horizon, (glow, glow * red, glow * red**2))
+    light.sun *= r.random() ** 2
+    light.ambient *= r.uniform(dark, 1.0)
 
 
 def scatter(b: Builder, count: int, near: float, far: float, spread: float) -> None:
