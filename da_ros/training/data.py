@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from da_ros.errors import InputError
+from da_ros.memory import give_back
 from da_ros.training.scenes.generate import worth_seeing, write_scene
 from da_ros.training.scenes.render import render
 from da_ros.training.scenes.sensor import photograph
@@ -160,4 +161,6 @@ def _joined(parts: list[Tensor]) -> Tensor:
         part, parts[k] = parts[k], whole[:0]
         whole[filled : filled + len(part)] = part
         filled += len(part)
+        del part
+        give_back()  # what a process that keeps freed memory would hold beside the whole
     return whole

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -42,6 +43,20 @@ textures.PROCEDURAL = 8
 atlas = textures.make_atlas(photos=False)
 for number in range(3):
     data.write_shard(Path(sys.argv[1]), number, data.ShardSpec(32, 40, 50, 6), atlas)
+"""
+
+POOL_ALONE = """
+import resource, sys
+from pathlib import Path
+from da_ros.memory import keep_freed_memory
+from da_ros.training.data import Shards
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+keep_freed_memory(all_of_it=True)
+before = peak()
+print(len(Shards(Path(sys.argv[1]))), peak() - before)
 """
 
 
@@ -147,6 +162,25 @@ class TestShards:
         write_shard(tmp_path, 1, SPEC, atlas)
         shards.refresh()
         assert len(shards) > before
+
+    @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+    def test_is_in_memory_once_though_the_process_keeps_freed_memory(self, tmp_path: Path) -> None:
+        for number in range(10):
+            rgb = np.full((30, 208, 272, 3), number, np.uint8)
+            np.savez(
+                tmp_path / f"shard_{number}.npz",
+                rgb=rgb,
+                inverse=rgb[..., :2].view(np.float16)[..., 0],
+            )
+        said = subprocess.run(
+            [sys.executable, "-c", POOL_ALONE, str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        count, grown = map(float, said.stdout.split())
+        assert count == 300
+        assert grown < 1.2 * 300 * 208 * 272 * 5
 
     def test_an_empty_folder_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"expected shard_\*\.npz of training scenes, found"):
