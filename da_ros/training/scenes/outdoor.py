@@ -10,7 +10,7 @@ from da_ros.training.scenes.viewpoint import aim
 
 
 def daylight(b: Builder) -> None:
-    """Sun or overcast, clear air or fog, a sky."""
+    """Sun or overcast, clear air or fog, a sky; at times dusk."""
     r, light = b.rng, b.lighting
     high, turn = r.uniform(0.15, 1.4), r.uniform(0, 6.28)
     light.direction = (
