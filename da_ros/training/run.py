@@ -52,7 +52,7 @@ class Course:
         return replace(self, scenes=scenes or self.scenes, recipe=recipe, then=then)
 
 
-_POLISH = Course(18_176, POLISH, supersample=2, first_seed=30_000_000)
+_POLISH = Course(38_400, POLISH, first_seed=30_000_000)
 COURSES = {
     "short": Course(5_120, Recipe()),
     "long": Course(8_064, LONG, then=_POLISH),
