@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from da_ros.evaluation import Sample, folder_samples, ordering, valid_pixels
+from da_ros.evaluation import (
+    Protocol,
+    Sample,
+    evaluate_folder,
+    folder_samples,
+    ordering,
+    summarize,
+    valid_pixels,
+)
 from da_ros.network.estimator import DepthEstimator
 from da_ros.offline.evaluation_report import predictor
 from da_ros.params import EVALUATION_CAP, EVALUATION_SEED
@@ -16,6 +24,7 @@ from da_ros.training.scenes import generate, make_atlas
 
 SCENES = 24
 HEIGHT, WIDTH = 240, 320
+PROTOTYPE = 0.147  # AbsRel of the experiment that nano began with, same images and protocol
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +66,16 @@ class TestNano:
             for s in folder_samples(shared_data / "rgbd")
         )
         assert np.mean(in_order(nano, turned)) < 0.6
+
+    def test_holds_its_bars_on_real_groups(self, nano: DepthEstimator, shared_data: Path) -> None:
+        protocol = Protocol.DEPTH_FROM_DISP_LS
+        evaluated = evaluate_folder(
+            shared_data / "rgbd", predictor(nano), nano.info.kind, protocol, EVALUATION_CAP
+        )
+        summary = summarize([each.result for each in evaluated])
+        assert summary.over_groups.scores["model"].abs_rel < 0.8 * PROTOTYPE
+        for group in ("arc", "mosd", "tum"):
+            scores = summary.groups[group].scores
+            assert scores["model"].abs_rel < scores["row_fit"].abs_rel
+            assert scores["model"].abs_rel < scores["plane_fit"].abs_rel
+        assert summary.groups["tum"].scores["model"].delta1 > 0.6
