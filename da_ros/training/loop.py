@@ -57,7 +57,8 @@ class Recipe:
             run's folder where that lies there already, else the one that da_ros loads).
         keep: Share of the first weights in the result, for ``shipped``: between the two ends a
             network is often better than at either, most of all on what neither has seen
-            (Wortsman et al., arXiv 2109.01903).
+            (Wortsman et al., arXiv 2109.01903);
+            after a long polish of nano it was worse than both.
     """
 
     samples: int = 32_000

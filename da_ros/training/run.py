@@ -34,14 +34,12 @@ class Course:
     Attributes:
         scenes: How many to write.
         recipe: How the network is trained on them.
-        supersample: Of the scenes' pictures, as in ``render``.
         first_seed: Of the scenes; the next ones count up.
         then: What goes on from its result, in a folder ``polish`` inside the run's, or None.
     """
 
     scenes: int
     recipe: Recipe
-    supersample: int = 1
     first_seed: int = 1_000
     then: Course | None = None
 
@@ -154,8 +152,8 @@ def _write_scenes(plan: RunPlan, device: torch.device, end: float) -> bool:
     """All shards, the held-out one first; False where time ran out."""
     course = plan.course
     size, shard = (HEIGHT, WIDTH), plan.shard
-    held_out = ShardSpec(*size, HELD_OUT_SEED, shard, course.supersample)
-    spec = ShardSpec(*size, course.first_seed, shard, course.supersample)
+    held_out = ShardSpec(*size, HELD_OUT_SEED, shard)
+    spec = ShardSpec(*size, course.first_seed, shard)
     tasks = [Task(plan.folder / "held_out", 0, held_out)]
     tasks += [Task(plan.folder / "scenes", k, spec) for k in range(-(-course.scenes // shard))]
     return write_shards(tasks, device, plan.workers, end)

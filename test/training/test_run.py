@@ -94,7 +94,6 @@ class TestCourse:
         for part, whole in ((short, long), (short.then, long.then)):
             assert (part.scenes, part.recipe.samples) == (128, 64)
             assert replace(part.recipe, samples=whole.recipe.samples) == whole.recipe
-            assert part.supersample == whole.supersample
         assert long.shortened(None, None) == long
 
 
