@@ -17,7 +17,7 @@ HELP = """Train nano from scratch on generated scenes; interrupted, the same com
                                                  core (the short one)
   da_ros train -o run --scenes 256 --samples 512 a short trial
   da_ros train -o run --minutes 30               half an hour of it; call again to go on
-  da_ros train -o run2 --course polish           nearly four hours on two cores, from what ships
+  da_ros train -o run2 --course polish           nearly six hours on two cores, from what ships
 
 Writes run/scenes (once), run/checkpoint.pt, run/log.jsonl, run/curve.png with curve.json and, at
 the end, run/nano.safetensors with run/nano.json; after the long course, the same of its polish in

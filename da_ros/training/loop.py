@@ -49,7 +49,9 @@ class Recipe:
         encoder_rate: Highest learning rate of the pretrained encoder.
         decoder_rate: Of the rest.
         weight_decay: Of AdamW.
-        warm_up: Steps until the highest rate.
+        warm_up: Steps until the highest rate, in each cycle.
+        cycles: How often the rates rise and fall to zero, in as many equal parts of the samples
+            (warm restarts: Loshchilov and Hutter, arXiv 1608.03983).
         ema: Share of the old weights that the average keeps a step, at most.
         seed: Of the draws.
         start: What the weights are at first: ``imagenet`` (the encoder's; the rest is random) or
@@ -72,6 +74,7 @@ class Recipe:
     decoder_rate: float = 1.5e-3
     weight_decay: float = 0.02
     warm_up: int = 150
+    cycles: int = 1
     ema: float = 0.997
     seed: int = 1
     start: str = "imagenet"
@@ -92,11 +95,12 @@ LONG = Recipe(
 
 # From what the long course has learnt, at small rates.
 POLISH = Recipe(
-    samples=160_000,
+    samples=320_000,
     coarse=0.0,
     encoder_rate=1.5e-4,
     decoder_rate=6e-4,
     warm_up=100,
+    cycles=2,
     ema=0.998,
     seed=2,
     start="shipped",
@@ -220,10 +224,13 @@ class Trainer:
         return torch.optim.AdamW(groups, lr=1e-4, weight_decay=decay, fused=True)
 
     def _rates(self) -> tuple[float, float]:
-        """Learning rates of this step: linear warm-up, then a half cosine to zero."""
+        """Learning rates of this step: in a cycle linear warm-up, then a half cosine to zero."""
         r = self.recipe
-        progress = min(1.0, self.step * r.batch / r.samples)
-        factor = min(1.0, (self.step + 1) / r.warm_up) * 0.5 * (1 + math.cos(math.pi * progress))
+        if self.done:
+            return 0.0, 0.0
+        drawn = self.step * r.batch % (r.samples / r.cycles)  # in this cycle
+        warm = min(1.0, (drawn / r.batch + 1) / r.warm_up)
+        factor = warm * 0.5 * (1 + math.cos(math.pi * drawn * r.cycles / r.samples))
         return r.encoder_rate * factor, r.decoder_rate * factor
 
     def _size(self) -> tuple[int, int]:

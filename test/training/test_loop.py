@@ -142,6 +142,16 @@ class TestTrainer:
         trainer.step = 100
         assert trainer._rates() == (0.0, 0.0)
 
+    def test_each_cycle_has_the_rates_of_a_run_of_its_length(self, tmp_path: Path) -> None:
+        short = replace(RECIPE, samples=400, warm_up=10)
+        alone = Trainer(tmp_path / "alone", short, CPU)
+        thrice = Trainer(tmp_path / "thrice", replace(short, samples=1_200, cycles=3), CPU)
+        for step in range(300):
+            alone.step, thrice.step = step % 100, step
+            assert thrice._rates() == pytest.approx(alone._rates())
+        thrice.step = 300
+        assert thrice._rates() == (0.0, 0.0)
+
     def test_the_first_steps_are_drawn_smaller(
         self, tmp_path: Path, shards: Shards, monkeypatch: pytest.MonkeyPatch
     ) -> None:
