@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -25,6 +23,7 @@ from da_ros.ros import status
 from da_ros.ros.declare import NodeParameters
 from da_ros.ros.diagnostics import Heartbeat, Status
 from da_ros.ros.frame_statistics import FrameStatistics
+from da_ros.ros.interrupts import ignore_signals, interrupted, interruptible, take_signals
 from da_ros.ros.notices import Notices
 from da_ros.ros.rate_limit import RateLimit
 from da_ros.ros.scale_services import ScaleServices
@@ -39,10 +38,6 @@ if TYPE_CHECKING:
 NAME = "da_ros"
 REFRESH_S = 0.5
 """How often the publishers of the inputs are looked at."""
-
-_INTERRUPTED = threading.Event()
-"""A signal has come. Its exception may be lost where a library drops what a callback raises, so
-the node's timer raises it again."""
 
 
 class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
@@ -129,6 +124,8 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         try:
             do()
         except Exception as error:
+            if interrupted():
+                raise KeyboardInterrupt from error  # what it needed has gone with the context
             self._fault = f"{name} failed: {error}"
             known = isinstance(error, DaRosError)
             self.get_logger().error(
@@ -148,7 +145,8 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
     def _configure(self) -> None:
         params = self._declared.current()
         # torch is imported here, so that the node answers (and can be stopped) at once.
-        from da_ros.ros.session import Session
+        with interruptible():
+            from da_ros.ros.session import Session
 
         self._session = Session.open(self, params, self._load, self._counts, self._notices)
 
@@ -206,8 +204,8 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             )
 
     def _on_refresh(self) -> None:
-        if _INTERRUPTED.is_set():
-            raise KeyboardInterrupt
+        if interrupted():
+            raise KeyboardInterrupt  # the one of the signal, which a library may have lost
         self._scale.check()
         for text in self._camera.refresh() if self._camera is not None else ():
             self.get_logger().info(text)
@@ -278,9 +276,7 @@ def main(args: list[str] | None = None, load: Load | None = None) -> int:
     Returns:
         Exit code: 0 after a clean end, 2 if the command line is wrong.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)  # also ends a download or a load
-    _INTERRUPTED.clear()
+    take_signals()
     keep_freed_memory()
     node: DepthNode | None = None
     executor: Any = None
@@ -293,25 +289,15 @@ def main(args: list[str] | None = None, load: Load | None = None) -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception as error:
-        if node is None:
+        # A signal may come in the middle of something that needs the context.
+        if node is None and not interrupted():
             print(f"da_ros: error: {error}", file=sys.stderr)
             return 2
-        if rclpy.ok():
+        if rclpy.ok() and not interrupted():
             raise
-        # The signal came in the middle of something that needs the context.
     finally:
         _end(node, executor)
     return 0
-
-
-def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _interrupt(*_: object) -> None:
-    _INTERRUPTED.set()
-    raise KeyboardInterrupt
 
 
 def _spin(node: DepthNode, executor: Any) -> None:
@@ -319,13 +305,13 @@ def _spin(node: DepthNode, executor: Any) -> None:
 
     Such as activate while unconfigured, which any client may ask for.
     """
-    while rclpy.ok():
+    while rclpy.ok() and not interrupted():
         try:
             executor.spin()
         except ExternalShutdownException:
             return
         except Exception as error:
-            if not rclpy.ok():
+            if not rclpy.ok() or interrupted():
                 return
             node.get_logger().error(f"a request failed: {error}\n{traceback.format_exc()}")
 
@@ -333,9 +319,9 @@ def _spin(node: DepthNode, executor: Any) -> None:
 def _end(node: DepthNode | None, executor: Any) -> None:
     """In this order: a thread that publishes must not meet a destroyed node."""
     # Nor rclpy's, which wakes the executor some time after a signal, one shut down: SIGSEGV.
-    _ignore_signals()
+    ignore_signals()
     uninstall_signal_handlers()  # waits for that thread, and may hand the signals back to Python
-    _ignore_signals()
+    ignore_signals()
     if executor is not None:
         executor.shutdown()
     if node is not None:

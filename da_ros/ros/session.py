@@ -19,6 +19,7 @@ from da_ros.ros.camera import Camera
 from da_ros.ros.camera_scale import CameraScale
 from da_ros.ros.engine import Arrival, Engine
 from da_ros.ros.frame_statistics import FrameStatistics
+from da_ros.ros.interrupts import interruptible
 from da_ros.ros.notices import Notices
 from da_ros.ros.outputs import Outputs
 from da_ros.ros.worker import NewestFrameWorker
@@ -60,10 +61,12 @@ class Session:
             DaRosError: If anything of it cannot be done; then nothing is left over.
         """
         start = time.monotonic()
-        estimator = (load or _load)(params.model)
+        with interruptible():
+            estimator = (load or _load)(params.model)
         try:
             pipeline = DepthPipeline(estimator, params)
-            _warm_up(node, estimator, params)
+            with interruptible():
+                _warm_up(node, estimator, params)
             estimator.say = _advise_warm_up(node)
             StreamScale.of(estimator.info, params.scale)  # refuses what can never be used
             outputs = Outputs(node, estimator.info, scaled=pipeline.is_scaled)

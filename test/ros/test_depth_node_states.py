@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from lifecycle_msgs.srv import ChangeState
-from robot import TRANSITIONS, NodeProcess, Robot, picture
+from robot import PATIENCE_S, TRANSITIONS, NodeProcess, Robot, picture
 from sensor_msgs.msg import Image
 
 Start = Callable[..., NodeProcess]
@@ -195,8 +197,6 @@ class TestMissingWeights:
     def test_the_line_is_what_to_type(
         self, robot: Robot, start_node: Start, tmp_path: Any
     ) -> None:
-        import sys
-
         node = start_node(
             command=[sys.executable, "-m", "da_ros.ros.depth_node"],
             environment={"DA_ROS_WEIGHTS": str(tmp_path), "HF_HUB_CACHE": str(tmp_path)},
@@ -228,6 +228,16 @@ class TestSignals:
         robot.until(lambda: "planted: loading" in node.output, "the load")
         assert node.end() == 0
         assert "planted: a library lost the interrupt" in node.output
+        assert "Traceback" not in node.output
+
+    @pytest.mark.parametrize("place", ["worker", "publisher"])
+    def test_exit_0_where_something_is_half_done(self, start_node: Start, place: str) -> None:
+        script = str(Path(__file__).parents[1] / "support" / "signalled_node.py")
+        node = start_node(
+            "-r", "__ns:=/half", command=[sys.executable, script, "metric_depth", "0.0", place]
+        )
+        assert node.process.wait(timeout=PATIENCE_S) == 0
+        assert f"planted: SIGINT at {place}" in node.output
         assert "Traceback" not in node.output
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
