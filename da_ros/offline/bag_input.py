@@ -16,13 +16,16 @@ from rosbags.rosbag2 import Reader
 from rosbags.rosbag2.reader import DirectoryReader
 
 from da_ros.errors import BagError
-from da_ros.offline.bag_salvage import DAMAGED, decompress_folder
+from da_ros.offline.bag_salvage import DAMAGED, decompress, decompress_folder, inflated
 from da_ros.offline.mcap_reader import Fault, PatientMcapReader
 from da_ros.offline.ros1_reader import Ros1Reader
 from da_ros.offline.sqlite_reader import PatientSqliteReader
 
 SUFFIXES = {".mcap": "mcap", ".db3": "sqlite3"}
 """Storage plugin by the ending of its files."""
+
+COMPRESSED_SUFFIX = ".zstd"
+"""What rosbag2 appends to the name of a file that it compressed whole."""
 
 ROS1_SUFFIX = ".bag"
 
@@ -80,7 +83,7 @@ class _Ros2Reader(Reader):
 class BagInput:
     """One bag: a folder with metadata.yaml, a single .mcap or .db3, or a ROS 1 .bag.
 
-    Use it as a context manager.
+    Use it as a context manager. A single file may be compressed (.mcap.zstd), or its messages be.
 
     Attributes:
         path: Of the bag.
@@ -94,20 +97,24 @@ class BagInput:
         self.path = path
         self.stopped = ""
         self.lost: Counter[tuple[str, str]] = Counter()
+        self._early: Counter[tuple[str, str]] = Counter()  # lost while latched() read
         self._reader: Any = None
+        self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> BagInput:
         self.check()
-        try:
-            ros1 = self.path.suffix == ROS1_SUFFIX
-            reader: Any = Ros1Reader(self.path) if ros1 else _Ros2Reader(self.path)
-            reader.open()
-        # The door to a library that lets through whatever its parsers raise on a damaged file.
-        except Exception as error:
-            raise BagError(
-                f"bag {self.path} cannot be read: {_in_words(error)}; `ros2 bag info` and "
-                "`mcap recover` may help"
-            ) from error
+        with contextlib.ExitStack() as stack:
+            try:
+                reader = self._reader_of(stack)
+                reader.open()
+            # The door to a library that lets through whatever its parsers raise on a damaged file.
+            except Exception as error:
+                raise BagError(
+                    f"bag {self.path} cannot be read: {_in_words(error)}; `ros2 bag info` and "
+                    "`mcap recover` may help"
+                ) from error
+            stack.callback(reader.close)
+            self._stack = stack.pop_all()
         self._reader = reader
         self.stopped = next((fault.reason for fault in self._faults() if fault.cut), "")
         return self
@@ -118,9 +125,8 @@ class BagInput:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        self._reader = None
+        self._stack.close()
 
     @property
     def name(self) -> str:
@@ -130,14 +136,14 @@ class BagInput:
     @property
     def storage(self) -> str:
         """Storage plugin: mcap or sqlite3; mcap for a ROS 1 bag, which has none."""
-        # A compressed file is called x.db3.zstd.
-        found = (SUFFIXES[end] for file in self.files for end in file.suffixes if end in SUFFIXES)
-        return next(found, "mcap")
+        return next((found for file in self.files if (found := storage_of(file))), "mcap")
 
     @property
     def files(self) -> list[Path]:
         """What the bag consists of."""
-        return [self.path] if self.path.is_file() else sorted(self.path.iterdir())
+        if self.path.is_file():
+            return [self.path]
+        return sorted(file for file in self.path.iterdir() if file.is_file())
 
     @property
     def connections(self) -> list[Connection]:
@@ -168,16 +174,18 @@ class BagInput:
         found: list[RawMessage] = []
         # What stops the reading here stops it in messages() too, which says so.
         with contextlib.suppress(Exception):
-            for item in itertools.islice(self._open().messages(chosen), count):
-                found.append(RawMessage(*item))
+            found.extend(itertools.islice(self._raw(chosen), count))
         return found
 
     def latched(self, stop: int) -> Iterator[RawMessage]:
         """Read what was recorded before a time [ns] on topics that late listeners get too."""
         chosen = [item for item in self.connections if is_latched(item)]
-        if chosen:
-            for item in self._open().messages(chosen, None, stop):
-                yield RawMessage(*item)
+        if not chosen:
+            return
+        try:
+            yield from self._raw(chosen, None, stop)
+        except Exception as error:  # as in messages(), whose span may begin behind the damage
+            self._early = Counter({("", _in_words(error)): 1})
 
     def messages(self, start: int | None = None, stop: int | None = None) -> Iterator[RawMessage]:
         """Read all messages in the order of their timestamps, as far as the bag can be read.
@@ -190,13 +198,14 @@ class BagInput:
         """
         self.stopped = ""
         self.lost.clear()
+        self.lost.update(self._early)
         if not self.connections:
             self._take_faults()
             return
-        source = iter(self._open().messages(self.connections, start, stop))
+        source = self._raw(self.connections, start, stop)
         while True:
             try:
-                item = next(source)
+                message = next(source)
             except StopIteration:
                 self._take_faults()
                 return
@@ -205,7 +214,25 @@ class BagInput:
                 self._take_faults()
                 self.stopped = _in_words(error)
                 return
-            yield RawMessage(*item)
+            yield message
+
+    def _reader_of(self, stack: contextlib.ExitStack) -> Any:
+        """What reads this bag, not yet open; what it needs meanwhile goes onto the stack."""
+        if self.path.suffix == ROS1_SUFFIX:
+            return Ros1Reader(self.path)
+        if self.path.suffix != COMPRESSED_SUFFIX:
+            return _Ros2Reader(self.path)
+        unpacked = Path(stack.enter_context(TemporaryDirectory())) / self.path.stem
+        decompress(self.path, unpacked)
+        return _Ros2Reader(unpacked)
+
+    def _raw(
+        self, chosen: Sequence[Connection], start: int | None = None, stop: int | None = None
+    ) -> Iterator[RawMessage]:
+        """Messages as the library reads them; raises whatever its parsers do."""
+        alone = self.path.is_file()  # without the metadata.yaml that says what is compressed
+        for connection, timestamp, raw in self._open().messages(chosen, start, stop):
+            yield RawMessage(connection, timestamp, inflated(raw) if alone else raw)
 
     def _take_faults(self) -> None:
         for fault in self._faults():
@@ -231,13 +258,13 @@ class BagInput:
             is_topic = path.is_absolute() and not path.parent.exists()
             hint = "; is it a topic? Those go with an option, such as --image or --evaluate"
             raise BagError(f"bag {path} does not exist{hint if is_topic else ''}")
-        if path.is_file() and path.suffix not in (*SUFFIXES, ROS1_SUFFIX):
+        if path.is_file() and not storage_of(path) and path.suffix != ROS1_SUFFIX:
             raise BagError(
-                f"bag {path}: expected a folder with metadata.yaml, a .mcap, a .db3 or a ROS 1 "
-                ".bag file"
+                f"bag {path}: expected a folder with metadata.yaml, a .mcap or .db3 (also .zstd) "
+                "or a ROS 1 .bag file"
             )
         if path.is_dir() and not (path / METADATA).is_file():
-            inside = [str(file) for file in sorted(path.iterdir()) if file.suffix in SUFFIXES]
+            inside = [str(file) for file in self.files if storage_of(file)]
             hint = (
                 f"its recorder was killed; give the files themselves: {' '.join(inside)}"
                 if inside
@@ -249,6 +276,12 @@ class BagInput:
         if self._reader is None:
             raise BagError(f"bag {self.path} is not open")
         return self._reader
+
+
+def storage_of(file: Path) -> str:
+    """Storage plugin of a rosbag2 file by its name, compressed or not; empty if it is none."""
+    name = Path(file.stem) if file.suffix == COMPRESSED_SUFFIX else file
+    return SUFFIXES.get(name.suffix, "")
 
 
 def is_latched(connection: Connection) -> bool:

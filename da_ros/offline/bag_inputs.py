@@ -14,7 +14,14 @@ import yaml
 from rosbags.interfaces import Connection
 
 from da_ros.errors import BagError
-from da_ros.offline.bag_input import METADATA, SUFFIXES, BagInput, RawMessage, counts_of
+from da_ros.offline.bag_input import (
+    METADATA,
+    SUFFIXES,
+    BagInput,
+    RawMessage,
+    counts_of,
+    storage_of,
+)
 
 _NAMES = "relative_file_paths"
 
@@ -166,7 +173,7 @@ def _parts(path: Path) -> tuple[list[Path], list[BagError]]:
         names = [str(name) for name in document["rosbag2_bagfile_information"][_NAMES]]
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         return _in_order(path), []
-    files = [path / Path(name).name for name in names if Path(name).suffix in SUFFIXES]
+    files = [path / Path(name).name for name in names if storage_of(Path(name))]
     there = [file for file in files if file.is_file()]
     return there, [BagError(f"bag {file} is missing") for file in files if file not in there]
 
@@ -179,8 +186,12 @@ def _readable(path: Path) -> list[Path]:
 
 
 def _in_order(path: Path) -> list[Path]:
-    files = [file for file in path.iterdir() if file.suffix in SUFFIXES]
-    numbers = {file: [int(word) for word in re.findall(r"\d+", file.stem)] for file in files}
+    files = [file for file in path.iterdir() if storage_of(file)]
+    # The recorder removes a file only when it has compressed all of it.
+    files = [
+        file for file in files if file.suffix in SUFFIXES or file.with_suffix("") not in files
+    ]
+    numbers = {file: [int(word) for word in re.findall(r"\d+", file.name)] for file in files}
     return sorted(files, key=lambda file: (numbers[file], file.name))
 
 

@@ -1,4 +1,4 @@
-"""A bag whose compressed files are cut or damaged, decompressed as far as they go."""
+"""Bags whose compressed files are cut, damaged, or without the metadata.yaml that says so."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ DAMAGED = (EOFError, zstd.ZstdError)
 """What decompressing a cut or damaged file raises."""
 
 _PIECE = 1 << 20
+_MAGIC = b"\x28\xb5\x2f\xfd"  # of zstd; a CDR message begins with a zero
 _METADATA = "metadata.yaml"
 
 
@@ -29,13 +30,31 @@ def decompress_folder(folder: Path, target: Path) -> None:
     information = document["rosbag2_bagfile_information"]
     names = [Path(name).name for name in information["relative_file_paths"]]
     for name in names:
-        _decompress(folder / name, target / Path(name).stem)
+        decompress(folder / name, target / Path(name).stem)
     information["relative_file_paths"] = [Path(name).stem for name in names]
     information |= {"compression_format": "", "compression_mode": ""}
     (target / _METADATA).write_text(yaml.safe_dump(document), "utf-8")
 
 
-def _decompress(source: Path, target: Path) -> None:
+def inflated(raw: bytes | memoryview) -> bytes | memoryview:
+    """Return a message that was compressed on its own as it was recorded; others as they are.
+
+    Raises:
+        ZstdError: If it is damaged.
+    """
+    if raw[:4] != _MAGIC:
+        return raw
+    whole: bytes = zstd.decompress(raw)
+    return whole
+
+
+def decompress(source: Path, target: Path) -> None:
+    """Write a file without compression, as far as it can be read.
+
+    Args:
+        source: Compressed whole, by zstd.
+        target: To write.
+    """
     with zstd.open(source, "rb") as compressed, target.open("wb") as file:
         try:
             # read1, since read would drop what it has when the end is missing.

@@ -10,6 +10,7 @@ from rosbags.rosbag2 import CompressionMode
 
 from da_ros.errors import BagError
 from da_ros.offline.bag_input import BagInput
+from da_ros.offline.bag_salvage import zstd
 
 
 class TestBagInput:
@@ -29,6 +30,38 @@ class TestBagInput:
         )
         with BagInput(bag) as opened:
             assert opened.storage == "sqlite3"
+
+    @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+    def test_one_compressed_file(self, tmp_path: Path, storage: str) -> None:
+        bag = bag_maker.write_bag(
+            tmp_path / "in",
+            bag_maker.frames("/a", 2),
+            storage=storage,
+            compression=CompressionMode.FILE,
+        )
+        (file,) = bag.glob("*.zstd")
+        with BagInput(file) as opened:
+            assert (opened.storage, opened.stopped) == (storage, "")
+            assert sum(1 for _ in opened.messages()) == 4
+
+    def test_what_else_lies_in_the_folder(self, tmp_path: Path) -> None:
+        """A folder for outputs that grows, and a link to nothing, as editors make them."""
+        bag = bag_maker.write_bag(tmp_path / "in", bag_maker.frames("/a", 1))
+        (bag / "out").mkdir()
+        (bag / ".#metadata.yaml").symlink_to("nobody@nowhere")
+        assert [file.name for file in BagInput(bag).files] == ["in.mcap", "metadata.yaml"]
+
+    def test_damage_among_what_was_latched(self, tmp_path: Path) -> None:
+        """It lies before the span that is read, and may have cost the transforms."""
+        entries = [bag_maker.odd(1), bag_maker.odd(2), bag_maker.odd(9)]
+        spoilt = zstd.compress(bytes(99))[:-9]
+        bag = bag_maker.write_bag(tmp_path / "in", entries, raw={1: spoilt})
+        (bag / "metadata.yaml").unlink()
+        with BagInput(bag / "in.mcap") as opened:
+            assert [message.timestamp for message in opened.latched(5)] == [1]
+            assert [message.timestamp for message in opened.messages(5)] == [9]
+            assert list(opened.lost.values()) == [1]
+            assert opened.stopped == ""
 
     def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(BagError, match="does not exist"), BagInput(tmp_path / "none"):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import ClassVar
 
 import bag_maker
 import pytest
+from rosbags.rosbag2 import CompressionMode
 
 from da_ros.errors import BagError
 from da_ros.offline.bag_inputs import BagInputs
 from da_ros.offline.bag_output import PUBLISHED_QOS, BagOutput
+from da_ros.offline.bag_salvage import zstd
 
 
 class TestBagInputs:
@@ -70,6 +73,71 @@ def split_bag(folder: Path, storage: str) -> Path:
             if number < 2:
                 out.cut()
     return folder
+
+
+def compressed(file: Path) -> Path:
+    """Compress a file as the recorder does when it begins the next one."""
+    target = file.with_name(f"{file.name}.zstd")
+    target.write_bytes(zstd.compress(file.read_bytes()))
+    file.unlink()
+    return target
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+class TestKilledRecorderThatCompressed:
+    """All files but the last are compressed, and no metadata.yaml says so."""
+
+    def test_all_files_are_read(self, tmp_path: Path, storage: str) -> None:
+        bag = split_bag(tmp_path / "r", storage)
+        (bag / "metadata.yaml").unlink()
+        for file in bag.glob("r_[01].*"):
+            compressed(file)
+        with BagInputs([bag]) as source:
+            assert [message.timestamp for message in source.messages()] == [0, 1, 2, 3, 4, 5]
+            assert (source.stopped, source.storage) == ("", storage)
+
+    def test_in_the_middle_of_a_compression(self, tmp_path: Path, storage: str) -> None:
+        bag = split_bag(tmp_path / "r", storage)
+        (bag / "metadata.yaml").unlink()
+        whole = next(bag.glob("r_1.*"))
+        whole.with_name(f"{whole.name}.zstd").write_bytes(zstd.compress(whole.read_bytes())[:99])
+        with BagInputs([bag]) as source:
+            assert [message.timestamp for message in source.messages()] == [0, 1, 2, 3, 4, 5]
+            assert source.stopped == ""
+
+    @pytest.mark.parametrize("metadata", [True, False])
+    def test_a_spoilt_one_costs_itself(
+        self, tmp_path: Path, storage: str, *, metadata: bool
+    ) -> None:
+        bag = split_bag(tmp_path / "r", storage)
+        for file in list(bag.glob("r_*")):
+            compressed(file)
+        listing = (bag / "metadata.yaml").read_text()
+        for ending in ("mcap", "db3"):
+            listing = listing.replace(f".{ending}\n", f".{ending}.zstd\n")
+        listing = re.sub("compression_mode: .*", "compression_mode: FILE", listing)
+        listing = re.sub("compression_format: .*", "compression_format: zstd", listing)
+        (bag / "metadata.yaml").write_text(listing)
+        if not metadata:
+            (bag / "metadata.yaml").unlink()
+        next(bag.glob("r_1.*")).write_bytes(b"x" * 99)
+        with BagInputs([bag]) as source:
+            assert [message.timestamp for message in source.messages()] == [0, 1, 4, 5]
+            assert "r_1." in source.stopped
+
+    def test_messages_compressed_one_by_one(self, tmp_path: Path, storage: str) -> None:
+        whole = split_bag(tmp_path / "whole", storage)
+        bag = bag_maker.write_bag(
+            tmp_path / "r",
+            [bag_maker.info("/x", at, at) for at in range(6)],
+            storage=storage,
+            compression=CompressionMode.MESSAGE,
+        )
+        (bag / "metadata.yaml").unlink()
+        with BagInputs([whole]) as expected, BagInputs([bag]) as source:
+            found = [bytes(message.raw) for message in source.messages()]
+            assert found == [bytes(message.raw) for message in expected.messages()]
+            assert [bytes(message.raw) for message in source.first("/x", 2)] == found[:2]
 
 
 class TestUnreadableFiles:
