@@ -114,8 +114,11 @@ def _picture(target: Path, plot: Path | None, *, overwrite: bool) -> Path | None
     from da_ros.errors import InputError
     from da_ros.offline.calibration_plot import can_plot, check_matplotlib
 
+    for path in (target, plot):
+        if path is not None and path.is_dir():
+            raise InputError(f"{path}: expected the name of a file to write, got a folder")
     if plot is not None:
-        check_matplotlib()
+        check_matplotlib(plot)
     picture = plot if plot is not None else target.with_suffix(".png")
     there = [str(path) for path in (target, picture) if path.exists()]
     if there and not overwrite:
@@ -160,10 +163,10 @@ def _report(found: Gathered, target: Path, picture: Path | None, *, static_camer
     verdict = verdict_of(found, calibration)
     for line in [*table(found), *_losses(found), *verdict.words]:
         typer.echo(line)
+    _save(calibration, verdict, target)
     if picture is not None:
         draw_calibration(found, calibration, verdict, picture)
         typer.echo(f"{picture}: plot")
-    _save(calibration, verdict, target)
     whole = verdict.usable and not found.failures and not found.stopped
     return 0 if whole else EXIT_SOME_FAILED
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from da_ros.errors import BagError
+from da_ros.files import write_whole
 from da_ros.offline.bag_metadata import Metadata
 
 _NAME = "journal.json"
@@ -95,13 +95,8 @@ class Journal:
             BagError: If the disk refuses it.
         """
         made = {"version": _VERSION, "identity": self._identity, "entry": asdict(entry)}
-        new = self._path.with_suffix(".new")
         try:
-            with new.open("w", encoding="utf-8") as file:
-                json.dump(made, file, default=_to_json)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
+            write_whole(self._path, json.dumps(made, default=_to_json).encode())
         except OSError as error:
             raise BagError(f"cannot write {self._path}: {error}") from error
 

@@ -261,17 +261,20 @@ class _Run:
         """Run the network over those that something was measured beside, and fit them."""
         self.found.images += len(images)
         inputs: list[ImageInput | DaRosError] = []
-        transforms: list[tuple[bool, Any]] = []
+        transforms: list[list[tuple[bool, Any]]] = [[]]  # those up to each input, and the rest
         for image in images:
-            transforms += image.transforms
+            transforms[-1] += image.transforms
             if not image.evidence and not self._ground:
                 self.found.alone += 1
                 continue
             inputs.append(self._input(image))
-        self._scale.take(transforms)
+            transforms.append([])
         batch = self._pipeline.prepare(self._pipeline.decode(inputs))
-        for item in self._pipeline.infer(batch):
+        # One by one: tf forgets what is ten seconds old, and a batch may span more.
+        for item, given in zip(self._pipeline.infer(batch), transforms, strict=False):
+            self._scale.take(given)
             self._fit(item)
+        self._scale.take(transforms[-1])
 
     def _input(self, image: MatchedImage) -> ImageInput | DaRosError:
         try:

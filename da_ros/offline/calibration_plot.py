@@ -26,14 +26,22 @@ def can_plot() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def check_matplotlib() -> None:
+def check_matplotlib(path: Path) -> None:
     """Say so before the work, if a plot was asked for that cannot be drawn.
 
+    Args:
+        path: Of the plot.
+
     Raises:
-        InputError: If matplotlib is not installed.
+        InputError: If matplotlib is not installed, or does not write what its name ends in.
     """
     if not can_plot():
         raise InputError("the plot needs matplotlib: pip install 'da_ros[plot]'")
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:].lower() not in known:
+        raise InputError(f"{path}: expected a plot's name to end in .{', .'.join(sorted(known))}")
 
 
 def draw_calibration(
@@ -45,12 +53,12 @@ def draw_calibration(
         found: The frames.
         calibration: What was made of them.
         verdict: On it.
-        path: PNG to write.
+        path: To write; its ending says the format.
 
     Raises:
-        InputError: If matplotlib is not installed, or the file cannot be written.
+        InputError: As ``check_matplotlib``, or if the file cannot be written.
     """
-    check_matplotlib()
+    check_matplotlib(path)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

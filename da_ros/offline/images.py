@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,9 @@ OUTPUTS = frozenset(
     {"depth", "depth_mm", "points", "inverse_depth", "nominal_depth", "nominal_points"}
 )
 """What is asked of the pipeline; a model gives those of its kind."""
+
+COLOR, MILLIMETRES = "color.png", "depth_mm.png"
+"""Outputs that are pictures, as their names end."""
 
 VIEW_WIDTH = 960
 """Pictures for the page are kept at this width [px], so that many photos fit in memory."""
@@ -71,12 +75,20 @@ def plan_photos(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
         (photo, out / stem) for each.
 
     Raises:
-        InputError: If a folder has no photo, or the outputs would lie among the inputs.
+        InputError: If a folder has no photo, the outputs would lie among the inputs, or one of
+            them has the name of another photo.
     """
     if any(path.is_dir() and path.resolve() == out.resolve() for path in inputs):
         raise InputError(f"the outputs must not go into a folder of photos, got {out} as both")
     paths = find_photos(inputs)
-    return [(path, out / stem) for path, stem in zip(paths, output_stems(paths), strict=True)]
+    targets = [out / stem for stem in output_stems(paths)]
+    photos = {path.resolve(): path for path in paths}
+    for target, name in product(targets, (COLOR, MILLIMETRES)):
+        if photo := photos.get(_named(target, name).resolve()):
+            raise InputError(
+                f"{photo}: an output of {target.name} would replace it; choose another -o"
+            )
+    return list(zip(paths, targets, strict=True))
 
 
 def convert_photos(
@@ -180,6 +192,11 @@ def _all_or_nothing(result: PhotoResult) -> Iterator[None]:
                 _partial(path).unlink()
 
 
+def _named(target: Path, name: str) -> Path:
+    """Where an output of a photo lies."""
+    return target.with_name(f"{target.name}_{name}")
+
+
 def _partial(path: Path) -> Path:
     """Where a file grows; the suffix stays, since it says the format."""
     return path.with_name(f".part_{path.name}")
@@ -198,7 +215,7 @@ class _Writer:
         assert self.made.depth is not None
         depth = self._array("depth.npy", self.made.depth)
         millimetres = depth_to_millimetres(self.made.depth).cpu().numpy()
-        self._picture("depth_mm.png", millimetres)
+        self._picture(MILLIMETRES, millimetres)
         near, far = value_range(depth)
         self._colors(picture_with_bar(depth, near, far, METRES), "depth")
         self.result.facts["depth"] = f"{near:.2f} to {far:.2f} m (1 % to 99 % of the pixels)"
@@ -238,7 +255,7 @@ class _Writer:
 
     def _file(self, name: str) -> Path:
         """Where to write what will be called so; see ``_all_or_nothing``."""
-        path = self.target.with_name(f"{self.target.name}_{name}")
+        path = _named(self.target, name)
         self.result.files[name] = path
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "Is a directory")
@@ -253,7 +270,7 @@ class _Writer:
         Image.fromarray(pixels).save(self._file(name))
 
     def _colors(self, picture: ByteImage, caption: str) -> None:
-        self._picture("color.png", picture)
+        self._picture(COLOR, picture)
         _keep(self.result, caption, picture)
 
 

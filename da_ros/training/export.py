@@ -12,6 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from da_ros.errors import InputError
+from da_ros.files import write_whole
 from da_ros.network.nano import Nano, fold_norms
 from da_ros.network.nano_card import DATA_FOLDER, NANO_CARD, NANO_FILE
 from da_ros.network.spec import NanoSpec
@@ -100,8 +101,8 @@ def export(
         "trained": provenance,
     }
     path = folder / NANO_FILE
-    _write(path, content)
-    _write(folder / NANO_CARD, (json.dumps(card, indent=1) + "\n").encode())
+    write_whole(path, content)
+    write_whole(folder / NANO_CARD, (json.dumps(card, indent=1) + "\n").encode())
     return path
 
 
@@ -117,7 +118,7 @@ def install(folder: Path, package: Path = DATA_FOLDER) -> Path:
     """
     package.mkdir(parents=True, exist_ok=True)
     for name in (NANO_FILE, NANO_CARD):
-        _write(package / name, (folder / name).read_bytes())
+        write_whole(package / name, (folder / name).read_bytes())
     return package / NANO_FILE
 
 
@@ -126,10 +127,3 @@ def _half(name: str, value: Tensor) -> Tensor:
     if not bool(small.isfinite().all()):
         raise InputError(f"export of nano: {name} has values that float16 cannot hold")
     return small
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write in one move, so that a kill leaves the old file or the new one."""
-    unfinished = path.with_suffix(".part")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)

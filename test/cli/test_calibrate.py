@@ -68,6 +68,8 @@ class TestCalibrate:
             (("--ground-height", "-1"), "scale.camera_height"),
             (("--depth", DEPTH, "--every", "0"), "every: expected at least 1"),
             (("--depth", DEPTH, "--scale-calibration-file", "x"), "does not take one"),
+            (("--depth", DEPTH, "--plot", "k.bmp"), "k.bmp: expected a plot's name to end in"),
+            (("--depth", DEPTH, "-o", "."), "expected the name of a file to write, got a folder"),
         ],
     )
     def test_refusals(
@@ -83,6 +85,18 @@ class TestCalibrate:
         done = da_ros("calibrate", source, "--depth", DEPTH, "-o", tmp_path / "no" / "k.yaml")
         assert done.returncode == 2
         assert "there is no folder" in done.stderr
+
+    def test_a_plot_that_cannot_be_written_costs_itself(
+        self, source: Path, tmp_path: Path
+    ) -> None:
+        target, picture = tmp_path / "hall.yaml", tmp_path / "hall.png"
+        picture.symlink_to("/dev/full")
+        done = da_ros(
+            "calibrate", source, "--depth", DEPTH, "--static-camera", "-o", target, "--overwrite",
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert f"{picture}: cannot be written" in done.stderr
+        assert target.is_file()
 
     def test_the_help_teaches(self) -> None:
         done = da_ros("calibrate", "--help")

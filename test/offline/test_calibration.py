@@ -150,6 +150,20 @@ class TestGather:
         found = gathered(bag, RELATIVE, {"every": 3, "batch": 2}, depth_image=True)
         assert (found.images, len(found.fitted)) == (3, 3)
 
+    def test_a_batch_that_spans_more_than_tf_remembers(self, tmp_path: Path) -> None:
+        """One image in four seconds, the scanner's place known through odom at each."""
+        made = [bag_maker.transform("/tf_static", 1, 1, "cam", "lidar", AWAY)]
+        for stamp in range(1_000_000_000, 17_000_000_000, 4_000_000_000):
+            for at in (stamp, stamp + 30_000_000):
+                place = (at * 1e-9, 0.0, 0.0)
+                made.append(bag_maker.transform("/tf", at, at, "odom", "cam", place))
+            made.append(bag_maker.image("/cam/image_raw", stamp + 5_000_000, stamp))
+            made.append(lens(bag_maker.info("/cam/camera_info", stamp + 6_000_000, stamp)))
+            made.append(cloud_entry(stamp + 29_000_000, truth(METRIC)))
+        bag = bag_maker.write_bag(tmp_path / "bag", made)
+        found = gathered(bag, METRIC, {"batch": 4}, point_cloud=True, fixed_frame="odom")
+        assert (found.images, len(found.fitted)) == (4, 4), found.reasons()
+
     def test_a_wall_is_refused_with_the_reason(self, tmp_path: Path) -> None:
         bag = recording(tmp_path / "bag", RELATIVE, [1.0] * 2)
         entries = [depth_entry(1_000_000_000, np.full((HEIGHT, WIDTH), 3.0))]
@@ -333,7 +347,12 @@ class TestPlot:
     def test_without_matplotlib(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(calibration_plot, "can_plot", lambda: False)
         with pytest.raises(InputError, match=r"pip install 'da_ros\[plot\]'"):
-            check_matplotlib()
+            check_matplotlib(Path("k.png"))
+
+    @pytest.mark.parametrize("name", ["k.bmp", "k", "k.yaml"])
+    def test_an_ending_that_is_none_of_a_plot(self, name: str) -> None:
+        with pytest.raises(InputError, match=rf"^{name}: expected .* \.pdf, .*\.png"):
+            check_matplotlib(Path(name))
 
     def test_an_unwritable_path(self, tmp_path: Path) -> None:
         found = gathered(recording(tmp_path / "b", METRIC, [1.0]), METRIC, depth_image=True)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from da_ros.errors import InputError
 from da_ros.network.build import build_network
 from da_ros.network.estimator import DepthEstimator
 from da_ros.network.variants import get_variant
@@ -46,6 +47,18 @@ def result(metric_pipeline: DepthPipeline, tmp_path: Path) -> PhotoResult:
     (made,) = convert_photos(plan, metric_pipeline, choice, 10**6)
     assert made.error == ""
     return made
+
+
+class TestPlanPhotos:
+    def test_an_output_that_would_replace_another_photo(self, tmp_path: Path) -> None:
+        """As when a folder holds outputs of an earlier run, and all of it is given."""
+        photos = [tmp_path / "1.png", tmp_path / "1_color.png"]
+        for path in photos:
+            Image.new("RGB", (8, 8)).save(path)
+        with pytest.raises(InputError, match=r"1_color\.png: an output of 1 would replace it"):
+            plan_photos(photos, tmp_path)
+        assert [path for path, _ in plan_photos(photos, tmp_path / "out")] == photos
+        assert plan_photos(photos[:1], tmp_path) == [(photos[0], tmp_path / "1")]
 
 
 class TestMetricModel:

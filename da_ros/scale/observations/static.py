@@ -13,6 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from da_ros.errors import InputError
+from da_ros.files import write_whole
 from da_ros.scale.filter import Observed
 from da_ros.scale.fit import Fit
 from da_ros.types import Kind, ModelInfo
@@ -116,7 +117,7 @@ def _middle(values: NDArray[np.float64], own: NDArray[np.float64]) -> tuple[floa
 
 
 def save_calibration(calibration: StaticCalibration, path: Path) -> None:
-    """Write the file.
+    """Write the file; one that was there stays until the new one is whole.
 
     Raises:
         InputError: If it cannot be written.
@@ -137,7 +138,7 @@ def save_calibration(calibration: StaticCalibration, path: Path) -> None:
         "frames": calibration.frames,
     }
     try:
-        path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+        write_whole(path, yaml.safe_dump(document, sort_keys=False).encode())
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
