@@ -8,12 +8,14 @@ away the ground would be; where the prediction follows that with one scale and o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from da_ros.errors import ParameterError
 from da_ros.geometry.camera import PinholeCamera
+from da_ros.geometry.distortion import undistort
 from da_ros.scale.observations.points import PixelDepths
 from da_ros.scale.options import FitOptions
 
@@ -86,25 +88,20 @@ def ground_points(camera: PinholeCamera, downward: Floats, options: GroundOption
     """Say how far the ground is at pixels below the horizon, if it is there.
 
     Args:
-        camera: Of the image, rectified.
+        camera: Of the image; its lens bends the rays.
         downward: Unit vector down in the optical frame, (3,).
         options: See there.
 
     Returns:
         Points of which many may show other things; ``ground_fit`` says what a fit has to find.
     """
-    u = (np.arange(options.columns) + 0.5) * camera.width / options.columns - 0.5
     y_near, y_far = 1.0 / options.near, 1.0 / options.far
-    v = np.linspace(0, camera.height - 1, 4 * options.rows)
-    u, v = (grid.ravel() for grid in np.meshgrid(u, v))
-    seer = camera.rectified() if not camera.is_distorted else camera
-    rays = np.stack(((u - seer.cx) / seer.fx, (v - seer.cy) / seer.fy, np.ones_like(u)), axis=1)
+    pixels, rays = _grid(camera, options.columns, 4 * options.rows)
     inverse = rays @ downward / options.height
     below = (inverse > y_far) & (inverse < y_near)
     if below.sum() < 10:
         return PixelDepths.none(SOURCE, "no pixel looks down far enough to see the ground")
-    rays, inverse = rays[below], inverse[below]
-    pixels = np.stack((u[below], v[below]), axis=1)
+    pixels, rays, inverse = pixels[below], rays[below], inverse[below]
     keep = _thin(len(inverse), options.rows * options.columns)
     common = _shared_errors(rays, downward, inverse, options)
     return PixelDepths(
@@ -120,6 +117,19 @@ def ground_points(camera: PinholeCamera, downward: Floats, options: GroundOption
 def ground_fit(options: FitOptions, ground: GroundOptions) -> FitOptions:
     """Options for the fit of ``ground_points``: things stand on the ground, and hide it."""
     return replace(options, lowest_inlier_ratio=ground.lowest_share, fewest_points=20)
+
+
+@lru_cache(maxsize=16)
+def _grid(camera: PinholeCamera, columns: int, rows: int) -> tuple[Floats, Floats]:
+    """Pixels all over the image, (N, 2), and their rays, (N, 3); NaN where the lens has none."""
+    u = (np.arange(columns) + 0.5) * camera.width / columns - 0.5
+    v = np.linspace(0, camera.height - 1, rows)
+    u, v = (grid.ravel() for grid in np.meshgrid(u, v))
+    seer = camera if camera.is_distorted else camera.rectified()
+    x, y = (u - seer.cx) / seer.fx, (v - seer.cy) / seer.fy
+    if camera.is_distorted:
+        x, y = undistort(x, y, camera.distortion_model, camera.distortion)
+    return np.stack((u, v), axis=1), np.stack((x, y, np.ones_like(x)), axis=1)
 
 
 def _thin(count: int, most: int) -> NDArray[np.intp]:

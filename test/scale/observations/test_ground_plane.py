@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial.transform import Rotation
 
 from da_ros.errors import ParameterError
@@ -88,6 +89,22 @@ class TestGroundPoints:
         np.testing.assert_allclose(height, 0.8, rtol=1e-9)
         np.testing.assert_allclose(1 / found.depth[exact], y[v[exact], u[exact]], rtol=1e-9)
         assert found.depth.max() <= 15.0
+
+    def test_a_lens_that_bends_the_rays(self) -> None:
+        """Without rectification the picture is that of the lens; OpenCV says where points fall."""
+        bent = (-0.3, 0.08, 0.001, -0.002, 0.0)
+        camera = replace(CAMERA, distortion_model="plumb_bob", distortion=bent)
+        down = downward_from_pitch(0.5, 0.03)
+        found = ground_points(camera, down, OPTIONS)
+        across = np.random.default_rng(0).uniform(-0.45, 0.45, (400, 2)) * [1.0, 0.8]
+        rays = np.column_stack((across, np.ones(400)))
+        rays = rays[(0.8 / (rays @ down) > 0.3) & (0.8 / (rays @ down) < 15.0)]
+        k = np.array([[260.0, 0, 159.5], [0, 260.0, 119.5], [0, 0, 1]])
+        seen = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), k, np.array(bent))[0][:, 0]
+        between = LinearNDInterpolator(found.pixels, 1 / found.depth)(seen)
+        known = np.isfinite(between)
+        assert known.sum() > 200
+        np.testing.assert_allclose(between[known], (rays @ down / 0.8)[known], rtol=5e-3)
 
     def test_a_camera_that_looks_up_sees_none(self) -> None:
         found = ground_points(CAMERA, downward_from_pitch(-0.8), OPTIONS)
