@@ -1,7 +1,7 @@
 """Play a bag into the node: `ros2 launch da_ros bag.launch.py bag:=recording delay:=10`.
 
-Arguments of depth.launch.py are passed on. Every image of a bag, faster than real time and without
-a ROS graph: `da_ros bag`.
+Arguments of depth.launch.py but autostart are passed on. Every image of a bag, faster than real
+time and without a ROS graph: `da_ros bag`.
 """
 
 from __future__ import annotations

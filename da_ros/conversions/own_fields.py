@@ -113,8 +113,8 @@ def scale_estimate_fields(
     }
 
 
-def retracted_estimate(fields: Fields) -> Fields:
-    """Fields of a ScaleEstimate that says of the same image that there is none any more."""
+def retracted_estimate(fields: Fields, reason: str) -> Fields:
+    """Fields of a ScaleEstimate that says of the same image why there is none any more."""
     names = ("scale", "shift", "age", "sigma_5m", "residual")
     counts = ("source", "points_offered", "points_used", "inliers")
     return {
@@ -124,7 +124,7 @@ def retracted_estimate(fields: Fields) -> Fields:
         "transform": TRANSFORM_NONE,
         "covariance": np.full(4, math.nan),
         "state": STATE_CODES["none"],
-        "refusal": "the scale was reset",
+        "refusal": reason,
     }
 
 

@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from da_ros.conversions import camera_fields_of, header_of
+from da_ros.ros.patience import Patience
 from da_ros.types import Header
 
 REMEMBERED = 64
-GIVE_UP_AFTER = 3
-"""Images in a row whose stamp no camera_info had: from then on none is waited for, until one has
-again. A driver that sends its camera_info once must not cost every image the wait."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class CameraInfoCache:
         self._arrived = threading.Condition()
         self._by_stamp: dict[int, Any] = {}
         self._latest: Any = None
-        self._misses = 0
+        self._patience = Patience()
         self._missed: deque[int] = deque(maxlen=REMEMBERED)  # stamps whose image went without
         self._described = ""
         self._counts = InfoCounts()
@@ -96,7 +94,7 @@ class CameraInfoCache:
         """
         start = time.monotonic()
         with self._arrived:
-            worth_it = has_publisher and self._misses < GIVE_UP_AFTER
+            worth_it = has_publisher and self._patience.waits()
             end = start + (wait_s if worth_it else 0.0)
             while header.stamp_ns not in self._by_stamp and not self._closed:
                 remaining = end - time.monotonic()
@@ -105,10 +103,12 @@ class CameraInfoCache:
                 self._arrived.wait(remaining)
             waited_ms = 1000.0 * (time.monotonic() - start) if worth_it else 0.0
             found = self._by_stamp.get(header.stamp_ns)
-            self._misses = 0 if found is not None else self._misses + 1
             if found is not None:
+                self._patience.met()
                 self._counts.exact += 1
                 return Match(found, exact=True, waited_ms=waited_ms)
+            if worth_it:
+                self._patience.missed()
             match = _earlier(self._latest, header, waited_ms)
             self._missed.append(header.stamp_ns)
             self._counts.none += match.info is None
@@ -120,7 +120,7 @@ class CameraInfoCache:
         with self._arrived:
             self._by_stamp.clear()
             self._missed.clear()
-            self._misses = 0
+            self._patience.met()
 
     def close(self) -> None:
         """Let nobody wait any more."""

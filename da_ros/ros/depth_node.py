@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 NAME = "da_ros"
 REFRESH_S = 0.5
 """How often the publishers of the inputs are looked at."""
+_DEACTIVATED = "the node was deactivated"
 
 
 class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
@@ -88,7 +89,7 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and finish the frame in work."""
-        done = self._transition("deactivate", self._stop, None, "inactive")
+        done = self._transition("deactivate", self._deactivate, None, "inactive")
         super().on_deactivate(state)
         return done
 
@@ -169,8 +170,13 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             return None
         return self._session, self._camera
 
+    def _deactivate(self) -> None:
+        self._stop()
+        if self._session is not None:  # late listeners of ~/scale would get what holds no more
+            self._session.outputs.retract_scale(_DEACTIVATED)
+
     def _stop(self) -> None:
-        self._scale.stop("the node was deactivated")
+        self._scale.stop(_DEACTIVATED)
         if self._camera is not None:
             self._camera.close()
             self._camera = None
@@ -182,6 +188,7 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         if self._session is not None:
             self._session.close()
             self._session = None
+        self._scale.forget()
         gc.collect()
         give_back()
 

@@ -80,10 +80,10 @@ class Outputs:
                 publisher.publish(self._messages.filled(topic, fields, TOPIC_TYPES[topic]))
         self._last_scale = frame.messages.get(SCALE_TOPIC, self._last_scale)
 
-    def retract_scale(self) -> None:
-        """Say that what was said of the scale holds no more."""
+    def retract_scale(self, reason: str) -> None:
+        """Say why what was said of the scale holds no more."""
         if self._last_scale is not None and SCALE_TOPIC in self._publishers:
-            fields = retracted_estimate(self._last_scale)
+            fields = retracted_estimate(self._last_scale, reason)
             message = self._messages.filled(SCALE_TOPIC, fields, SCALE_ESTIMATE)
             self._publishers[SCALE_TOPIC].publish(message)
 

@@ -56,6 +56,10 @@ class ScaleServices:
         if self._run is not None:
             self._run.abort(reason)
 
+    def forget(self) -> None:
+        """Have nothing to save: another model or lens may come."""
+        self._found = None
+
     async def _on_calibrate(self, request: Any, response: Any) -> Any:
         refusal = self._refusal()
         if refusal or self._run is not None:
@@ -148,7 +152,7 @@ class ScaleServices:
         assert active is not None, "else it was refused"
         session, camera = active
         session.reset_scale(camera)
-        self._found = None
+        self.forget()
         response.success = True
         response.message = "the scale is forgotten: metres come with the next evidence"
         return response

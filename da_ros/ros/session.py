@@ -130,7 +130,7 @@ class Session:
         camera.stream.forget()
         if camera.scale is not None:
             camera.scale.forget()
-        self.outputs.retract_scale()
+        self.outputs.retract_scale("the scale was reset")
 
     def offer(self, camera: Camera, image: Any, *, keep_alive: bool) -> bool:
         """Hand an image to the inference thread; return whether it replaced one that waited."""

@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 
+from da_ros.ros.patience import Patience
 from da_ros.scale.observations.transforms import (
     FutureTransformError,
     TransformBuffer,
@@ -27,8 +28,6 @@ from da_ros.scale.observations.transforms import (
 
 KEEP_S = 10.0
 DEPTH = 100
-GIVE_UP_AFTER = 3
-"""Lookups in a row for which nothing came in time: from then on none waits, until one succeeds."""
 _POLL_S = 0.002
 
 Matrix = npt.NDArray[np.float64]
@@ -215,7 +214,7 @@ class PatientTransforms:
 
     def __init__(self, feed: TransformSource, wait_s: Callable[[], float]) -> None:
         self._feed, self._wait_s = feed, wait_s
-        self._misses = 0
+        self._patience = Patience()
 
     def lookup(
         self,
@@ -226,17 +225,19 @@ class PatientTransforms:
         fixed: str | None,
     ) -> Matrix:
         """As ``TransformSource.lookup``."""
-        end = time.monotonic() + (self._wait_s() if self._misses < GIVE_UP_AFTER else 0.0)
+        waits = self._patience.waits()
+        end = time.monotonic() + (self._wait_s() if waits else 0.0)
         while True:
             try:
                 found = self._feed.lookup(target, target_stamp_ns, source, source_stamp_ns, fixed)
             except FutureTransformError:
                 if time.monotonic() >= end:
-                    self._misses += 1
+                    if waits:
+                        self._patience.missed()
                     raise
                 time.sleep(_POLL_S)
                 continue
-            self._misses = 0
+            self._patience.met()
             return found
 
 

@@ -5,7 +5,8 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
-from da_ros.ros.camera_info import GIVE_UP_AFTER, REMEMBERED, CameraInfoCache, InfoCounts
+from da_ros.ros.camera_info import REMEMBERED, CameraInfoCache, InfoCounts
+from da_ros.ros.patience import GIVE_UP_AFTER
 from da_ros.types import Header
 
 LONG_S = 60.0
@@ -67,6 +68,17 @@ class TestMatch:
             assert cache.match(header(stamp), 0.001, has_publisher=True).waited_ms > 0.0
         found = cache.match(header(9), LONG_S, has_publisher=True)
         assert (found.info.header.stamp.sec, found.waited_ms) == (1, 0.0)
+
+    def test_images_before_there_is_a_publisher_do_not_count(self) -> None:
+        """A driver starts: its first images come before its camera_info is known of."""
+        cache = CameraInfoCache()
+        for stamp in range(2 * GIVE_UP_AFTER):
+            cache.match(header(stamp), LONG_S, has_publisher=False)
+        timer = threading.Timer(0.05, cache.add, [info(9)])
+        timer.start()
+        found = cache.match(header(9), LONG_S, has_publisher=True)
+        timer.join()
+        assert found.exact
 
     def test_it_waits_again_once_stamps_agree_again(self) -> None:
         cache = CameraInfoCache()

@@ -322,6 +322,9 @@ class TestServices:
         saved = trigger(robot, "save_calibration")
         assert saved.success, saved.message
         assert path.is_file()
+        for step in ("deactivate", "cleanup", "configure", "activate"):  # perhaps another model
+            assert robot.transition(step)
+        assert trigger(robot, "save_calibration").message.startswith("nothing to save")
         assert node.end() == 0
 
         start(f"scale.calibration_file:={path}",
@@ -362,6 +365,21 @@ class TestServices:
             )
             assert math.isnan(estimates.messages[-1].scale)
             assert rig.frame(SECOND + 200_000_000, out["depth_info"]).scale_state == 0
+
+    def test_deactivation_retracts_what_late_listeners_get(
+        self, rig: Rig, robot: Robot, start: Any, heard: Any
+    ) -> None:
+        start("scale.depth_image:=true", "scale.wait:=0.0")
+        out = heard("depth_info")
+        rig.evidence("depth_image", scale_robot.depth_image(rig.truth, SECOND))
+        assert rig.frame(SECOND, out["depth_info"]).scale_state == 1
+        robot.transition("deactivate")
+        robot.transition("activate")
+        with robot.listen(ScaleEstimate, "/da_ros/scale", LATCHED) as estimates:
+            robot.until(lambda: estimates.messages, "what a late listener gets")
+            assert [m.state for m in estimates.messages] == [0]
+            assert math.isnan(estimates.messages[-1].scale)
+            assert estimates.messages[-1].refusal == "the node was deactivated"
 
     def test_without_a_source_they_say_what_to_do(self, robot: Robot, start: Any) -> None:
         start()

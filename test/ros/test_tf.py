@@ -178,6 +178,26 @@ class TestPatientTransforms(TransformContract):
             patient.lookup("odom", at, "base", at, None)
         assert len(waits) == 4
 
+    def test_recovers_from_a_stall_where_all_of_it_is_late(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Such as odometry from the images themselves: never there at once."""
+        monkeypatch.setattr("da_ros.ros.patience.AGAIN_S", 0.0)
+        feed = filled(BufferFeed(None), ROBOT)
+        wait_s = [0.01]
+        patient = PatientTransforms(feed, lambda: wait_s[0])
+        for _ in range(6):
+            with pytest.raises(FutureTransformError):
+                patient.lookup("odom", 20 * SECOND, "base", 20 * SECOND, None)
+        later = Given("odom", "base", 12 * SECOND, (4.0, 0.0, 0.0), ROBOT[1].rotation)
+        wait_s[0] = 30.0
+        timer = threading.Timer(0.1, lambda: feed.add(message(later), static=False))
+        timer.start()
+        at = 11 * SECOND + SECOND // 2
+        found = patient.lookup("odom", at, "base", at, None)
+        timer.join()
+        np.testing.assert_allclose(found, pose(90, 3, 0, 0), atol=1e-6)
+
 
 class TestNoFeed:
     def test_says_why(self) -> None:
