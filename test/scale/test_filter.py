@@ -61,6 +61,43 @@ class TestWander:
         assert after["model"] == pytest.approx(2.08)
 
 
+class TestWeakerObservations:
+    """A saved calibration speaks at every frame, a depth camera at some."""
+
+    def after(self, seconds: float, growth: float) -> DepthScale:
+        scale = ScaleFilter(None, FilterOptions(growth=growth))
+        scale.predict(0, None)
+        scale.update(factor(1.0, std=0.018))
+        for step in range(1, round(10 * seconds) + 1):
+            scale.predict(step * SECOND // 10, None)
+            assert scale.update(factor(1.05, std=0.05)) == ""
+        found = scale.estimate()
+        assert (found.state, found.age) == (ScaleState.CALIBRATED, 0.0)
+        assert isinstance(found.transform, DepthScale)
+        return found.transform
+
+    def test_leave_what_is_known_better_alone(self) -> None:
+        found = self.after(20.0, growth=0.0)
+        assert found.factor == pytest.approx(1.0)
+        assert found.variance == pytest.approx(0.018**2)
+
+    def test_count_again_when_that_is_long_ago(self) -> None:
+        found = self.after(20.0, growth=0.02)
+        assert found.factor == pytest.approx(1.05, abs=0.002)
+        assert found.variance == pytest.approx(0.05**2, rel=0.01)
+
+    def test_are_taken_in_the_directions_in_which_they_are_better(self) -> None:
+        scale = ScaleFilter(0.0, FilterOptions(growth=0.0))
+        scale.predict(0, None)
+        scale.update(seen(2.0, 0.1))
+        scale.predict(1, SAME)
+        scale.update(Observed(np.array([2.4, 0.12]), np.diag([1.0, 1e-6]), 0.04))
+        found = transform_of(scale)
+        assert found.scale == pytest.approx(2.0)
+        assert found.shift == pytest.approx(0.12, abs=1e-4)
+        np.testing.assert_allclose(found.covariance, [0.0025, 0.0, 1e-6], rtol=1e-3, atol=1e-12)
+
+
 class TestStates:
     def test_without_evidence_there_are_no_metres(self) -> None:
         scale = ScaleFilter(0.5, OPTIONS)

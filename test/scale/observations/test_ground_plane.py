@@ -116,6 +116,21 @@ class TestGroundPoints:
             GroundOptions(height=height)
 
 
+class TestMetricFit:
+    @pytest.mark.parametrize(("pitch", "wall"), [(0.0, 2.8), (0.0, 3.2), (0.2, 2.0)])
+    def test_a_wall_over_most_of_it(self, pitch: float, wall: float) -> None:
+        """The ground is a third of what is seen, which is enough."""
+        down = downward_from_pitch(pitch)
+        options = replace(OPTIONS, height=1.0)
+        z = 1.0 / np.maximum(ground(down, 1.0), 1.0 / wall)
+        made = CalibratorOptions(by_source={SOURCE: ground_fit(FitOptions(), options)})
+        metric = replace(MODEL, kind=Kind.METRIC_DEPTH)
+        frame = NetworkFrame(z.astype(np.float32), 0, SIZE)
+        found = Calibrator(metric, made).fit(frame, ground_points(CAMERA, down, options))
+        assert isinstance(found, Fit)
+        assert found.coefficients[0] == pytest.approx(1.0, abs=0.02)
+
+
 class TestFit:
     @given(st.floats(0.0, 0.5), st.floats(-0.1, 0.1))
     @settings(max_examples=15, deadline=None)
