@@ -200,7 +200,7 @@ def _verify(registry: Registry, path: Path | None) -> None:
     for place in (place for place in places if place.path.is_file()):
         try:
             typer.echo(_verdict(registry, place.path, place.checkpoint.sha256))
-        except WeightsError as error:
+        except (WeightsError, OSError) as error:
             typer.echo(str(error), err=True)
             bad.append(str(place.path))
     if bad:

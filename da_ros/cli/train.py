@@ -19,8 +19,8 @@ HELP = """Train nano from scratch on generated scenes; interrupted, the same com
   da_ros train -o run --minutes 30               half an hour of it; call again to go on
   da_ros train -o run2 --course polish           nearly six hours on two cores, from what ships
 
-Writes run/scenes (once), run/checkpoint.pt, run/log.jsonl, run/curve.png with curve.json and, at
-the end, run/nano.safetensors with run/nano.json; after the long course, the same of its polish in
+Writes run/course.txt, run/scenes (once), run/checkpoint.pt, run/log.jsonl, run/curve.png with
+curve.json and, at the end, run/nano.safetensors with run/nano.json; after the long course, the same of its polish in
 run/polish. Needs: pip install 'da_ros[train]'.
 """
 
@@ -29,7 +29,7 @@ COURSE = typer.Option(
     "auto",
     "--course",
     help="long (ends with a polish), short, polish (from the weights that da_ros loads, at small "
-    "rates), or auto: long on a GPU, else short.",
+    "rates), or auto: that of the run in OUT, else long on a GPU and short without.",
 )
 SCENES = typer.Option(
     None,
@@ -78,7 +78,7 @@ def train(
     chosen = choose_device(device)
     plan = RunPlan(
         out,
-        choose_course(course, chosen).shortened(scenes, samples or None),
+        choose_course(course, chosen, out).shortened(scenes, samples or None),
         minutes * 60 or None,
         install,
         workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS),

@@ -251,14 +251,17 @@ class DepthEstimator:
         """Predictions, or None if the memory ran out (and what was taken is free again)."""
         if self._network is None:
             raise DeviceError(f"the estimator of {self.info.model_id} is closed; load it again")
-        try:
-            return self._graphs(batch)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return None
+        while True:
+            try:
+                return self._graphs(batch)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            had_recordings = self._graphs.clear()  # their memory is nobody else's while they live
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            if not had_recordings:
+                return None
 
     def _memory_advice(self, shape: tuple[int, ...]) -> str:
         """Say what failed and name the largest tried size that runs."""

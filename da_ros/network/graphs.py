@@ -59,6 +59,7 @@ class GraphedNetwork:
         recording.graph.replay()
         return recording.made.clone()
 
-    def clear(self) -> None:
-        """Drop every recording and its memory."""
-        self._recordings.clear()
+    def clear(self) -> bool:
+        """Drop every recording and its memory; return whether there was any."""
+        recordings, self._recordings = self._recordings, {}
+        return bool(recordings)

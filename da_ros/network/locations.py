@@ -44,8 +44,14 @@ class Candidate:
 
     @property
     def is_right(self) -> bool:
-        """Whether the file is there and its sha256 is the expected one (hashed once)."""
-        return self.has_right_size and cached_sha256(self.path) == self.checkpoint.sha256
+        """Whether the file is there and its sha256 is the expected one (hashed once).
+
+        Of one that may not be read, as in another user's cache, that is not known: no.
+        """
+        try:
+            return self.has_right_size and cached_sha256(self.path) == self.checkpoint.sha256
+        except OSError:
+            return False
 
 
 def weights_folder() -> Path:
@@ -123,8 +129,8 @@ def find_weights(variant: Variant) -> Path:
     if wrong is not None:
         raise WeightsError(
             "hash_mismatch",
-            f"{wrong} is not the {variant.name} it should be (its size or sha256 is wrong); "
-            + how_to_get(variant),
+            f"{wrong} is not the {variant.name} it should be (its size or sha256 is wrong, or it "
+            f"cannot be read); {how_to_get(variant)}",
         )
     raise WeightsError("missing", f"no weights of {variant.name} here; {how_to_get(variant)}")
 

@@ -238,7 +238,8 @@ class Nano(nn.Module):
         if packed and device.type == "cpu" and can_pack_convolutions(dtype):
             for name, layer in list(self.named_modules()):
                 if isinstance(layer, Conv) and layer is not self.head1:
-                    self.set_submodule(name, PackedConv(layer))
+                    parent, _, leaf = name.rpartition(".")  # torch has set_submodule since 2.5
+                    setattr(self.get_submodule(parent), leaf, PackedConv(layer))
 
     def forward(self, x: Tensor) -> Tensor:
         """Predict relative inverse depth.

@@ -105,7 +105,8 @@ class Shards:
 
     Args:
         folder: Where ``write_shard`` put them.
-        device: Where the pool is kept and drawn from; 280 kB a picture of 208x272 px.
+        device: Where the pool is kept and drawn from, if at most half of its free memory is
+            needed; else the CPU. 280 kB a picture of 208x272 px.
 
     Raises:
         InputError: If there is none.
@@ -128,15 +129,21 @@ class Shards:
 
     def refresh(self) -> None:
         """Take in shards that have been finished since."""
-        for path in sorted(self._folder.glob("shard_*.npz")):
-            if path not in self._known:
-                self._known.add(path)
-                with np.load(path) as shard:
-                    self._rgb.append(torch.from_numpy(shard["rgb"]).to(self._device))
-                    self._inverse.append(torch.from_numpy(shard["inverse"]).to(self._device))
+        found = [p for p in sorted(self._folder.glob("shard_*.npz")) if p not in self._known]
+        if not found:
+            return
+        self._rgb = [pool.cpu() for pool in self._rgb]  # a GPU has no room for parts and whole
+        self._inverse = [pool.cpu() for pool in self._inverse]
+        for path in found:
+            self._known.add(path)
+            with np.load(path) as shard:
+                self._rgb.append(torch.from_numpy(shard["rgb"]))
+                self._inverse.append(torch.from_numpy(shard["inverse"]))
         if len(self._rgb) > 1:  # in one piece, so that a batch is drawn by one operation
-            self._rgb = [_joined(self._rgb)]
-            self._inverse = [_joined(self._inverse)]
+            self._rgb, self._inverse = [_joined(self._rgb)], [_joined(self._inverse)]
+        if _has_room(self._device, self._rgb[0].nbytes + self._inverse[0].nbytes):
+            self._rgb = [self._rgb[0].to(self._device)]
+            self._inverse = [self._inverse[0].to(self._device)]
 
     def batch(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Draw pictures, any of them more than once.
@@ -149,8 +156,16 @@ class Shards:
             Pictures (count, H, W, 3) uint8 and inverse depth (count, H, W) float16 [1/m], on the
             pool's device.
         """
-        index = torch.from_numpy(rng.integers(0, len(self), count)).to(self._device)
+        index = torch.from_numpy(rng.integers(0, len(self), count)).to(self._rgb[0].device)
         return self._rgb[0][index], self._inverse[0][index]
+
+
+def _has_room(device: torch.device, size: int) -> bool:
+    """Whether so many bytes are at most half of a device's free memory: training needs it too."""
+    if device.type != "cuda":
+        return True
+    torch.cuda.empty_cache()  # with what the pool before had
+    return 2 * size <= torch.cuda.mem_get_info(device)[0]
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

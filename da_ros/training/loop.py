@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from da_ros.errors import ParameterError
+from da_ros.files import write_whole
 from da_ros.network.nano import Nano
 from da_ros.network.nano_card import DATA_FOLDER, NANO_FILE
 from da_ros.network.spec import NanoSpec
@@ -205,7 +206,7 @@ class Trainer:
             load_pretrained(network.encoder)
         elif fresh:
             if not file.exists():
-                file.write_bytes((DATA_FOLDER / NANO_FILE).read_bytes())
+                write_whole(file, (DATA_FOLDER / NANO_FILE).read_bytes())
             network.load_state_dict(load_file(file))
         return network
 

@@ -30,6 +30,9 @@ def predict(network: Nano, x: Tensor) -> Tensor:
     )[:, 0]
 
 
+_MULTIPLY_BFLOAT16 = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+
+
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether mixed precision saves time: on a GPU, and on CPUs that multiply bfloat16.
 
@@ -37,4 +40,5 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     """
     if device.type != "cpu":
         return True
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    known = (getattr(torch.cpu, name, None) for name in _MULTIPLY_BFLOAT16)
+    return any(asked() for asked in known if asked is not None)  # an older torch cannot tell

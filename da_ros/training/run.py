@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from da_ros.errors import ParameterError
+from da_ros.files import write_whole
 from da_ros.memory import keep_freed_memory
 from da_ros.network.nano_card import NANO_FILE
 from da_ros.network.spec import NanoSpec
@@ -25,6 +26,7 @@ from da_ros.training.writing import Task, write_shards
 
 HEIGHT, WIDTH = 208, 272  # of the scenes on disk: a little larger than what is trained on [px]
 HELD_OUT = 64  # pictures
+COURSE_FILE = "course.txt"  # says in a run's folder which it is
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,14 @@ class Course:
         recipe: How the network is trained on them.
         first_seed: Of the scenes; the next ones count up.
         then: What goes on from its result, in a folder ``polish`` inside the run's, or None.
+        name: In COURSES; empty for one that is not there.
     """
 
     scenes: int
     recipe: Recipe
     first_seed: int = 1_000
     then: Course | None = None
+    name: str = ""
 
     def shortened(self, scenes: int | None, samples: int | None) -> Course:
         """The same with as many scenes and samples in each of its parts; None: its own."""
@@ -50,28 +54,37 @@ class Course:
         return replace(self, scenes=scenes or self.scenes, recipe=recipe, then=then)
 
 
-_POLISH = Course(38_400, POLISH, first_seed=30_000_000)
+_POLISH = Course(38_400, POLISH, first_seed=30_000_000, name="polish")
 COURSES = {
-    "short": Course(5_120, Recipe()),
-    "long": Course(8_064, LONG, then=_POLISH),
-    "polish": _POLISH,
+    course.name: course
+    for course in (
+        Course(5_120, Recipe(), name="short"),
+        Course(8_064, LONG, then=_POLISH, name="long"),
+        _POLISH,
+    )
 }
 
 
-def choose_course(name: str, device: torch.device) -> Course:
+def choose_course(name: str, device: torch.device, folder: Path) -> Course:
     """One of COURSES.
 
     Args:
-        name: Its name, or ``auto``: long on a GPU, short elsewhere.
+        name: Its name, or ``auto``: that of the run in the folder; where there is none, long on a
+            GPU and short elsewhere.
         device: Where it will be run.
+        folder: Of the run.
 
     Raises:
-        ParameterError: If there is none of this name.
+        ParameterError: If there is none of this name, or the run is of another.
     """
+    noted = folder / COURSE_FILE
+    begun = noted.read_text(encoding="utf-8").strip() if noted.is_file() else ""
     if name == "auto":
-        name = "short" if device.type == "cpu" else "long"
+        name = begun or ("short" if device.type == "cpu" else "long")
     if name not in COURSES:
         raise ParameterError(f"no course is called {name!r}; there are auto, {', '.join(COURSES)}")
+    if begun not in ("", name):
+        raise ParameterError(f"{folder}: expected course {begun}, as it was begun, got {name}")
     return COURSES[name]
 
 
@@ -114,6 +127,9 @@ def run(plan: RunPlan, device: torch.device) -> str:
     pretrained_file()
     photo_paths()  # here, since a process that writes scenes could say it only in a traceback
     keep_freed_memory(all_of_it=True)
+    if plan.course.name:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(plan.folder / COURSE_FILE, f"{plan.course.name}\n".encode())
     while True:
         said = _run_course(plan, device, end)
         if plan.course.then is None or not (plan.folder / NANO_FILE).exists():
@@ -126,7 +142,7 @@ def _next_plan(plan: RunPlan, course: Course) -> RunPlan:
     folder = plan.folder / "polish"
     folder.mkdir(exist_ok=True)
     if not (start := folder / START_FILE).exists():
-        start.write_bytes((plan.folder / NANO_FILE).read_bytes())
+        write_whole(start, (plan.folder / NANO_FILE).read_bytes())
     return replace(plan, folder=folder, course=course)
 
 

