@@ -20,8 +20,8 @@ HELP = """Train nano from scratch on generated scenes; interrupted, the same com
   da_ros train -o run2 --course polish           nearly six hours on two cores, from what ships
 
 Writes run/course.txt, run/scenes (once), run/checkpoint.pt, run/log.jsonl, run/curve.png with
-curve.json and, at the end, run/nano.safetensors with run/nano.json; after the long course, the same of its polish in
-run/polish. Needs: pip install 'da_ros[train]'.
+curve.json and, at the end, run/nano.safetensors with run/nano.json; after the long course, the
+same of its polish in run/polish. Needs: pip install 'da_ros[train]'.
 """
 
 OUT = typer.Option(..., "-o", "--out", help="Folder of the run.", metavar="OUT", parser=path_of)

@@ -61,7 +61,7 @@ class ScaleParams(ParamGroup):
     )
     cloud_window: float = param(
         0.1,
-        "Most that the stamps of a cloud and the image may differ where fixed_frame bridges them.",
+        "Most that a cloud may be older than the image where fixed_frame bridges them.",
         unit="s",
         bounds=(0.0, 10.0),
     )
@@ -71,7 +71,7 @@ class ScaleParams(ParamGroup):
     )
     max_time_offset: float = param(
         0.02,
-        "Most that the stamps of cloud and image may differ without a fixed frame.",
+        "Most that a cloud may be newer than the image, and without a fixed frame older.",
         unit="s",
         bounds=(0.0, 1.0),
     )

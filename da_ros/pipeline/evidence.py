@@ -1,9 +1,11 @@
 """Which measurement belongs to which image: the same rule for the node and for a bag.
 
 A depth image belongs to images within ``scale.sync_tolerance`` of it, the nearest one counts. A
-cloud belongs to one image, within ``scale.cloud_window`` (``scale.max_time_offset`` where nothing
-bridges the time between): a scan seen twice is not two scans. Stamps that go back are a new
-beginning (a bag that loops).
+cloud belongs to one image (a scan seen twice is not two scans): to the next one within
+``scale.cloud_window`` (``scale.max_time_offset`` where nothing bridges the time between), or to
+one at most ``scale.max_time_offset`` before it. In a bag, which is read ahead, an image would
+otherwise take a cloud from those that come after. Stamps that go back are a new beginning (a bag
+that loops).
 """
 
 from __future__ import annotations
@@ -32,11 +34,13 @@ class EvidenceShelf:
     def __init__(self, params: ScaleParams, *, depth_rectified: bool = False) -> None:
         self._params, self._rectified = params, depth_rectified
         bridged = params.fixed_frame and not params.fixed_transform.strip()
+        sync = params.sync_tolerance
         window = params.cloud_window if bridged else params.max_time_offset
-        self._tolerance_ns = {
-            "depth": round(params.sync_tolerance * 1e9),
-            "cloud": round(window * 1e9),
+        ahead = min(window, params.max_time_offset)
+        self._before_ns = {
+            name: round(s * 1e9) for name, s in (("depth", sync), ("cloud", window))
         }
+        self._after_ns = {name: round(s * 1e9) for name, s in (("depth", sync), ("cloud", ahead))}
         self._kept: dict[str, OrderedDict[int, Any]] = {
             name: OrderedDict() for name in ("depth", "info", "cloud")
         }
@@ -89,8 +93,8 @@ class EvidenceShelf:
             kept.popitem(last=False)
 
     def _nearest(self, name: str, stamp_ns: int) -> int | None:
-        tolerance = self._tolerance_ns[name]
-        near = [stamp for stamp in self._kept[name] if abs(stamp - stamp_ns) <= tolerance]
+        first, last = stamp_ns - self._before_ns[name], stamp_ns + self._after_ns[name]
+        near = [stamp for stamp in self._kept[name] if first <= stamp <= last]
         return min(near, key=lambda stamp: (abs(stamp - stamp_ns), stamp), default=None)
 
     def _info_of(self, depth_stamp_ns: int) -> Any:

@@ -154,12 +154,12 @@ class TestGather:
         """One image in four seconds, the scanner's place known through odom at each."""
         made = [bag_maker.transform("/tf_static", 1, 1, "cam", "lidar", AWAY)]
         for stamp in range(1_000_000_000, 17_000_000_000, 4_000_000_000):
-            for at in (stamp, stamp + 30_000_000):
+            for at in (stamp - 30_000_000, stamp):
                 place = (at * 1e-9, 0.0, 0.0)
                 made.append(bag_maker.transform("/tf", at, at, "odom", "cam", place))
             made.append(bag_maker.image("/cam/image_raw", stamp + 5_000_000, stamp))
             made.append(lens(bag_maker.info("/cam/camera_info", stamp + 6_000_000, stamp)))
-            made.append(cloud_entry(stamp + 29_000_000, truth(METRIC)))
+            made.append(cloud_entry(stamp - 31_000_000, truth(METRIC)))
         bag = bag_maker.write_bag(tmp_path / "bag", made)
         found = gathered(bag, METRIC, {"batch": 4}, point_cloud=True, fixed_frame="odom")
         assert (found.images, len(found.fitted)) == (4, 4), found.reasons()

@@ -51,7 +51,23 @@ class TestMatch:
             [stamp_ms(one.cloud) for one in shelf.match(at * MS) if isinstance(one, CloudEvidence)]
             for at in (20, 53, 86, 120)
         ]
-        assert given == [[0], [100], [], []]
+        assert given == [[0], [], [100], []]
+
+    @pytest.mark.parametrize("phase", range(0, 100, 7))
+    def test_a_cloud_goes_to_the_image_it_belongs_to(self, phase: int) -> None:
+        """As a bag is read: an image waits until a later cloud has come, or some time."""
+        shelf = EvidenceShelf(ScaleParams(point_cloud=True))
+        clouds = list(range(phase, 3000, 100))
+        given = {}
+        for number in range(60):
+            at = 1000.0 * number / 30
+            while clouds and not shelf.is_complete(round(at * MS)) and clouds[0] < at + 500:
+                shelf.add_cloud(message(clouds.pop(0)))
+            for one in shelf.match(round(at * MS)):
+                assert isinstance(one, CloudEvidence)
+                given[stamp_ms(one.cloud)] = at
+        assert len(given) >= 19
+        assert max(abs(cloud - image) for cloud, image in given.items()) < 34
 
     def test_the_camera_info_of_its_stamp_else_the_latest(self) -> None:
         shelf = EvidenceShelf(BOTH, depth_rectified=True)

@@ -107,5 +107,11 @@ class TestCloud:
     def test_how_far_its_stamp_may_be(self, settings: dict[str, Any], reach_ms: int) -> None:
         for away, taken in ((reach_ms, True), (reach_ms + 1, False)):
             made = EvidenceBox(ScaleParams(point_cloud=True, **settings))
+            made.add_cloud(message(1000 - away))
+            assert bool(made.match(1000 * MS, 0.0)) == taken
+
+    def test_one_of_later_belongs_to_the_next_image(self) -> None:
+        for away, taken in ((20, True), (21, False)):
+            made = EvidenceBox(ScaleParams(point_cloud=True))
             made.add_cloud(message(1000 + away))
             assert bool(made.match(1000 * MS, 0.0)) == taken
