@@ -32,6 +32,7 @@ PASSED_ON = (
     "params_file",
     "namespace",
     "rviz",
+    "rviz_frame",
     "log_level",
 )
 

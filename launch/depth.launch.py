@@ -32,6 +32,7 @@ OTHERS = {
     "params_file": "YAML file of parameters, such as a copy of config/depth.yaml",
     "namespace": "of the node",
     "rviz": "true to start RViz with config/depth.rviz",
+    "rviz_frame": "RViz's fixed frame, as the images' frame_id; default: camera_optical_frame",
     "log_level": "debug, info, warn or error",
 }
 REMAPPINGS = {
@@ -81,13 +82,16 @@ def viewer(given):
     sim = {"use_sim_time": typed("use_sim_time", given["use_sim_time"])}
     root = given["namespace"].strip("/")
     renamed = [(name, f"/{root}{name}") for name in SHOWN if root]
-    if given["image_topic"]:
-        renamed.append(("/camera/image_raw", given["image_topic"]))
+    if topic := given["image_topic"]:
+        # Of the node's own namespace, in which RViz is not.
+        whole = topic if topic.startswith("/") else f"/{root}/{topic}".replace("//", "/")
+        renamed.append(("/camera/image_raw", whole))
+    frame = ["-f", given["rviz_frame"]] if given["rviz_frame"] else []
     return [
         Node(
             package="rviz2",
             executable="rviz2",
-            arguments=["-d", str(config)],
+            arguments=["-d", str(config), *frame],
             parameters=[sim],
             remappings=renamed,
         )

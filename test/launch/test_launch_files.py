@@ -104,6 +104,27 @@ class TestDepthLaunch:
         assert renamed["/da_ros/points"] == "/front/da_ros/points"
         assert renamed["/camera/image_raw"] == "/cam/image"
 
+    @pytest.mark.parametrize(
+        ("namespace", "topic", "shown"),
+        [("front", "image_raw", "/front/image_raw"), ("", "image_raw", "/image_raw"),
+         ("/front", "/cam/image", "/cam/image")],
+    )  # fmt: skip
+    def test_rviz_shows_the_image_that_the_node_hears(
+        self, repository: Path, namespace: str, topic: str, shown: str
+    ) -> None:
+        """RViz itself is in no namespace."""
+        _, viewer = started(
+            repository, "depth.launch.py", rviz="true", namespace=namespace, image_topic=topic
+        )
+        assert dict(viewer.given["remappings"])["/camera/image_raw"] == shown
+
+    def test_rviz_stands_in_the_frame_of_the_camera(self, repository: Path) -> None:
+        frame = "camera_color_optical_frame"
+        _, viewer = started(repository, "depth.launch.py", rviz="true", rviz_frame=frame)
+        assert viewer.given["arguments"][2:] == ["-f", frame]
+        _, plain = started(repository, "depth.launch.py", rviz="true")
+        assert plain.given["arguments"][2:] == []
+
     def test_arguments_are_parameters_by_name(self, repository: Path) -> None:
         with launch_stub.installed():
             module = read(repository, "depth.launch.py")

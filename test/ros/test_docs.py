@@ -39,7 +39,7 @@ class TestNames:
     def test_parameters_named_with_a_value_exist(self, repository: Path, name: str) -> None:
         others = {"bond_timeout", "decay_model", "data_type", "image", "camera_info", "topic"}
         ours = set(DepthNodeParams().values()) | {"image_topic", "camera_info_topic"}
-        ours |= {"scale_points_topic"}
+        ours |= {"scale_points_topic", "rviz_frame"}
         theirs = {"depth_image_units_divisor", "input_depth_topic", "input_depth_info_topic"}
         theirs |= {"rgb_topic", "depth_topic", "approx_sync", "image_rect"}
         named = re.findall(r"`([a-z_.]+)(?::=|: )[^`]+`", page(repository, name))
