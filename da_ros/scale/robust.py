@@ -11,6 +11,7 @@ Floats = NDArray[np.float64]
 
 ALL_PAIRS_UP_TO = 2048
 _WORK = 250_000  # Residuals that random pairs may cost: about a millisecond.
+_FACTORS = 64  # Tried; a third of the points has twenty of them.
 
 CUT = 4.0
 """Tukey's, in standard deviations: 91 % as efficient as least squares on clean data."""
@@ -96,11 +97,11 @@ def best_factor(x: Floats, z: Floats, tolerance: Floats) -> float:
         tolerance: Residual from which a point counts as an outlier, (N,) > 0.
 
     Returns:
-        The factor; where there are many points, that of one of some, evenly chosen by its rank.
+        The factor; of many points', that of one of some, evenly chosen by their rank.
     """
     factors = np.sort(z / x)
-    some = np.linspace(0, len(factors) - 1, min(len(factors), max(1, _WORK // len(factors))))
-    factors = factors[some.astype(np.intp)]
+    some = np.linspace(0, len(factors) - 1, min(len(factors), _FACTORS)).astype(np.intp)
+    factors = factors[some]
     cost = np.minimum(np.square((z - factors[:, None] * x) / tolerance), 1.0).sum(axis=1)
     return float(factors[int(np.argmin(cost))])
 

@@ -8,7 +8,24 @@ from scipy.integrate import quad
 from scipy.stats import chi2, norm
 
 from da_ros.scale import robust
-from da_ros.scale.robust import best_pair, biweight, huber, reweighted
+from da_ros.scale.robust import best_factor, best_pair, biweight, huber, reweighted
+
+
+class TestBestFactor:
+    def test_no_other_points_ratio_is_better(self) -> None:
+        rng = np.random.default_rng(0)
+        x, z = rng.uniform(1, 9, 40), rng.uniform(1, 9, 40)
+        tolerance = 0.3 * z
+        found = best_factor(x, z, tolerance)
+        costs = [np.minimum(((z - f * x) / tolerance) ** 2, 1).sum() for f in z / x]
+        assert found == pytest.approx((z / x)[int(np.argmin(costs))])
+
+    def test_of_many_points_a_third_that_agrees_is_found(self) -> None:
+        rng = np.random.default_rng(1)
+        x = rng.uniform(1, 9, 3000)
+        z = 1.2 * x * (1 + 0.02 * rng.standard_normal(3000))
+        z[1000:] = x[1000:] * rng.uniform(1.4, 4.0, 2000)
+        assert best_factor(x, z, 0.08 * z) == pytest.approx(1.2, rel=0.03)
 
 
 class TestBestPair:
