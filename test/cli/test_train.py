@@ -45,7 +45,7 @@ class TestTrain:
         assert last.startswith(f"{out / 'nano.safetensors'}: held-out absrel ")
         made = {path.name for path in out.iterdir()}
         files = {"checkpoint.pt", "log.jsonl", "curve.png", "curve.json", "nano.safetensors"}
-        assert made == files | {"nano.json", "held_out", "scenes"}
+        assert made == files | {"course.txt", "nano.json", "held_out", "scenes"}
         assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in first.items())
         rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         assert (rows[-1]["step"], rows[-1]["samples"]) == (4, 64)

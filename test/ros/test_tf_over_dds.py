@@ -77,14 +77,14 @@ def base_from_optical() -> np.ndarray:
     return pose
 
 
-def scan_later(truth: np.ndarray, seconds: float) -> np.ndarray:
-    """What the scanner sees of the camera's scene after driving on for so long, (N, 3)."""
+def scan_before(truth: np.ndarray, seconds: float) -> np.ndarray:
+    """What the scanner saw of the camera's scene so long before, with that way to go, (N, 3)."""
     v, u = np.mgrid[:HEIGHT:2, :WIDTH:2].reshape(2, -1)
     z = truth[v, u]
     x, y = (u - (WIDTH - 1) / 2) / FX * z, (v - (HEIGHT - 1) / 2) / FX * z
     optical = np.stack((x, y, z, np.ones_like(z)))
     base = base_from_optical() @ optical
-    base[0] -= SPEED * seconds
+    base[0] += SPEED * seconds
     return base[:3].T - np.array([0.05, -0.1, 0.55])
 
 
@@ -100,7 +100,7 @@ def test_a_scanner_on_a_driving_robot(
     robot.until(lambda: "active: " in node.output, "the node")
     assert "no TF" not in node.output
     at = 11_020_000_000  # Between two stamps of /tf.
-    later = at + 80_000_000  # The robot has driven 24 cm by then.
+    before = at - 80_000_000  # The robot has driven 24 cm since then.
     with (
         robot.listen(Image, "/da_ros/depth/image") as depths,
         robot.listen(DepthInfo, "/da_ros/depth_info") as infos,
@@ -108,9 +108,9 @@ def test_a_scanner_on_a_driving_robot(
         robot.until(subscribed(robot, "depth/image", "depth_info"), "discovery")
         told = None
         for number in range(40):  # Until the node has heard enough of /tf.
-            points = scan_later(rig.truth, 0.08)
+            points = scan_before(rig.truth, 0.08)
             stamp_ns = at + number
-            rig.evidence("point_cloud", scale_robot.cloud(points, later + number, "scanner"))
+            rig.evidence("point_cloud", scale_robot.cloud(points, before + number, "scanner"))
             told = rig.frame(stamp_ns, infos)
             if told.transform != DepthInfo.TRANSFORM_NONE:
                 break
