@@ -54,7 +54,8 @@ class FilterOptions:
         stale_after: Age from which it is no scale any more [s].
         longest_gap: Frames farther apart are not aligned to each other [s].
         least_share: Of a single fit's variance that always stays: the fits of one scene share the
-            model's error, and a hundred of them are not a hundred times as good.
+            model's error, and a hundred of them are not a hundred times as good. One of which that
+            share is more than what is known already adds nothing to it.
         wander: How much the line that is right for a frame moves from one to the next, over the
             part of a fit's variance that is the model's error. Where many points tell that line,
             the fit counts four times as much as what is remembered; with a noisy sensor's few
