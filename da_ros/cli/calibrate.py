@@ -31,8 +31,8 @@ factor k with its spread between frames. Scale and shift of a relative model cha
 seen: they are saved only with --static-camera. Use the file as parameter scale.calibration_file,
 or with da_ros bag --scale-calibration-file; other models and input sizes refuse it.
 
-Exit code 0: written; 3: measured, but nothing of use could be saved, or some images failed; 2:
-nothing done.
+Exit code 0: written; 3: measured, but nothing of use could be saved, or some images or the plot
+failed; 2: nothing done.
 """
 
 SOURCE = typer.Argument(
@@ -155,6 +155,7 @@ def _report(found: Gathered, target: Path, picture: Path | None, *, static_camer
     from datetime import datetime, timezone
 
     from da_ros.cli.main import EXIT_SOME_FAILED
+    from da_ros.errors import InputError
     from da_ros.offline.calibration_plot import draw_calibration
     from da_ros.offline.calibration_verdict import table, verdict_of
 
@@ -164,10 +165,14 @@ def _report(found: Gathered, target: Path, picture: Path | None, *, static_camer
     for line in [*table(found), *_losses(found), *verdict.words]:
         typer.echo(line)
     _save(calibration, verdict, target)
-    if picture is not None:
-        draw_calibration(found, calibration, verdict, picture)
-        typer.echo(f"{picture}: plot")
     whole = verdict.usable and not found.failures and not found.stopped
+    if picture is not None:
+        try:
+            draw_calibration(found, calibration, verdict, picture)
+            typer.echo(f"{picture}: plot")
+        except InputError as error:  # the file is written all the same
+            typer.echo(f"no plot: {error}", err=True)
+            whole = False
     return 0 if whole else EXIT_SOME_FAILED
 
 

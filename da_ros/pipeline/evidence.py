@@ -37,10 +37,8 @@ class EvidenceShelf:
         sync = params.sync_tolerance
         window = params.cloud_window if bridged else params.max_time_offset
         ahead = min(window, params.max_time_offset)
-        self._before_ns = {
-            name: round(s * 1e9) for name, s in (("depth", sync), ("cloud", window))
-        }
-        self._after_ns = {name: round(s * 1e9) for name, s in (("depth", sync), ("cloud", ahead))}
+        self._before_ns = {"depth": round(sync * 1e9), "cloud": round(window * 1e9)}
+        self._after_ns = {"depth": round(sync * 1e9), "cloud": round(ahead * 1e9)}
         self._kept: dict[str, OrderedDict[int, Any]] = {
             name: OrderedDict() for name in ("depth", "info", "cloud")
         }

@@ -94,8 +94,8 @@ class TestCalibrate:
         done = da_ros(
             "calibrate", source, "--depth", DEPTH, "--static-camera", "-o", target, "--overwrite",
         )  # fmt: skip
-        assert done.returncode == 2
-        assert f"{picture}: cannot be written" in done.stderr
+        assert done.returncode == 3
+        assert f"no plot: {picture}: cannot be written" in done.stderr
         assert target.is_file()
 
     def test_the_help_teaches(self) -> None:
